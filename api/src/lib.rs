@@ -1,1 +1,23 @@
-//! EventGallery.
+//! EventGallery: the GraphQL backend for event photos.
+//!
+//! `docs/ARCHITECTURE.md` is the map. One folder per concept; in each, `graphql.rs` holds types and
+//! thin resolvers, `service.rs` the rules, `job.rs` what runs in the background.
+
+pub mod access;
+pub mod analysis;
+pub mod app;
+pub mod auth;
+pub mod clock;
+pub mod config;
+pub mod db;
+pub mod error;
+pub mod gallery;
+pub mod graphql;
+pub mod http;
+pub mod job;
+pub mod page;
+pub mod people;
+pub mod photo;
+pub mod storage;
+pub mod upload;
+pub mod vision;

@@ -1,0 +1,5 @@
+//! TODO
+
+/// TODO
+#[derive(Debug)]
+pub struct AnalysisService;

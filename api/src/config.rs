@@ -1,0 +1,435 @@
+//! Configuration: defaults, then `eventgallery.toml`, then the environment.
+//!
+//! The environment is read here and nowhere else. [`ENVIRONMENT`] lists every name.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use figment::Figment;
+use figment::providers::{Format as _, Serialized, Toml};
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::{Deserialize, Serialize};
+
+/// All settings.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Where the API listens.
+    pub listen: SocketAddr,
+    /// Where SQLite and the local stand-ins keep their files.
+    pub data_dir: PathBuf,
+    /// Whether GraphiQL answers at `/graphql` in a browser.
+    pub graphiql: bool,
+    /// Whether logs are JSON, a line each.
+    pub log_json: bool,
+    /// The database.
+    pub database: Database,
+    /// AWS in general.
+    pub aws: Aws,
+    /// The object store.
+    pub s3: S3,
+    /// The analyses.
+    pub rekognition: Rekognition,
+    /// Access and refresh tokens.
+    pub tokens: Tokens,
+    /// Uploads.
+    pub uploads: Uploads,
+    /// The worker.
+    pub worker: Worker,
+}
+
+/// `[database]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Database {
+    /// `mysql:`, `postgres:` or `sqlite:`; none: SQLite in the data folder.
+    pub url: Option<SecretString>,
+    /// Connections at most (MySQL and PostgreSQL).
+    pub max_connections: u32,
+}
+
+/// `[aws]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Aws {
+    /// Region of bucket and Rekognition.
+    pub region: String,
+}
+
+/// `[s3]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct S3 {
+    /// Bucket; none: the local stand-ins serve S3 and Rekognition.
+    pub bucket: Option<String>,
+    /// Endpoint for the server's own calls; none: AWS.
+    pub endpoint: Option<String>,
+    /// Endpoint that is signed for clients; none: the same.
+    pub public_endpoint: Option<String>,
+    /// `true` for `https://endpoint/bucket/key`, as most S3 servers other than AWS want it.
+    pub path_style: bool,
+    /// Access key; none: the AWS chain (profile, IRSA, instance).
+    pub access_key: Option<SecretString>,
+    /// Its secret.
+    pub secret_key: Option<SecretString>,
+    /// Life of a signed GET in seconds; URLs stay the same for half of it.
+    pub get_url_seconds: u32,
+}
+
+/// `[rekognition]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rekognition {
+    /// Endpoint; none: AWS.
+    pub endpoint: Option<String>,
+    /// Access key; none: as S3.
+    pub access_key: Option<SecretString>,
+    /// Its secret.
+    pub secret_key: Option<SecretString>,
+    /// Matcher of new galleries: `compare` or `collection`; none: `compare` on AWS, `collection` locally.
+    pub matcher: Option<String>,
+    /// Similarity from which two faces are one person, 0 to 100; none: 90 on AWS, 80 locally.
+    pub similarity_threshold: Option<f32>,
+    /// Labels below this confidence are not kept.
+    pub min_label_confidence: f32,
+    /// DetectFaces and CompareFaces a second (quota of the account; AWS default 25, 100 in the
+    /// three big regions).
+    pub faces_per_second: f64,
+    /// DetectLabels, IndexFaces and SearchFaces a second (AWS default 5, 50 in the big regions).
+    pub labels_per_second: f64,
+}
+
+/// `[tokens]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tokens {
+    /// HS256 secret, at least 32 bytes; none: one is made and kept in the data folder.
+    pub jwt_secret: Option<SecretString>,
+    /// File that holds it.
+    pub jwt_secret_file: Option<PathBuf>,
+    /// `iss` of our tokens.
+    pub issuer: String,
+    /// `aud` of our tokens.
+    pub audience: String,
+    /// Life of an access token in seconds.
+    pub access_seconds: u32,
+    /// Life of a refresh token in seconds.
+    pub refresh_seconds: u32,
+}
+
+/// `[uploads]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Uploads {
+    /// Longest file in bytes.
+    pub max_byte_size: u64,
+    /// Files one call may ask for.
+    pub max_files_per_request: u32,
+    /// Photos one gallery may hold.
+    pub max_photos_per_gallery: u64,
+    /// Life of a presigned PUT in seconds.
+    pub put_url_seconds: u32,
+    /// Seconds after the URL's end before an unconfirmed upload is removed.
+    pub reap_after_seconds: u32,
+    /// Most pixels a picture may have.
+    pub max_pixels: u64,
+}
+
+/// `[worker]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Worker {
+    /// Whether `serve` also works.
+    pub enabled: bool,
+    /// Jobs at a time.
+    pub concurrency: u32,
+    /// Seconds a job is held without a sign of life.
+    pub lease_seconds: u32,
+    /// Attempts before a job is given up.
+    pub max_attempts: u32,
+}
+
+/// The defaults, with every key and a word on each.
+pub const DEFAULTS: &str = include_str!("config.default.toml");
+
+/// How the text of a variable becomes a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// As it stands.
+    Text,
+    /// A number or `true`/`false`.
+    Literal,
+}
+
+/// One setting that the environment can give: names in order of precedence, key, kind.
+#[derive(Clone, Copy, Debug)]
+pub struct Variable {
+    /// Names; the first that is set and not empty counts.
+    pub names: &'static [&'static str],
+    /// Key in `eventgallery.toml`.
+    pub key: &'static str,
+    /// How it is read.
+    pub kind: Kind,
+}
+
+const fn text(names: &'static [&'static str], key: &'static str) -> Variable {
+    Variable {
+        names,
+        key,
+        kind: Kind::Text,
+    }
+}
+
+const fn literal(names: &'static [&'static str], key: &'static str) -> Variable {
+    Variable {
+        names,
+        key,
+        kind: Kind::Literal,
+    }
+}
+
+/// Every name of the environment that counts.
+pub const ENVIRONMENT: &[Variable] = &[
+    text(&["EVENTGALLERY_LISTEN", "LISTEN"], "listen"),
+    text(&["EVENTGALLERY_DATA_DIR", "DATA_DIR"], "data_dir"),
+    literal(&["GRAPHIQL"], "graphiql"),
+    literal(&["LOG_JSON"], "log_json"),
+    text(&["DATABASE_URI", "DATABASE_URL"], "database.url"),
+    literal(&["DATABASE_MAX_CONNECTIONS"], "database.max_connections"),
+    text(&["AWS_REGION", "AWS_DEFAULT_REGION"], "aws.region"),
+    text(&["S3_BUCKET", "BUCKET_NAME"], "s3.bucket"),
+    text(&["S3_ENDPOINT"], "s3.endpoint"),
+    text(&["S3_PUBLIC_ENDPOINT"], "s3.public_endpoint"),
+    literal(&["S3_PATH_STYLE"], "s3.path_style"),
+    text(&["S3_KEY", "AWS_KEY"], "s3.access_key"),
+    text(&["S3_SECRET", "AWS_SECRET"], "s3.secret_key"),
+    literal(&["S3_GET_URL_SECONDS"], "s3.get_url_seconds"),
+    text(&["REKOGNITION_ENDPOINT"], "rekognition.endpoint"),
+    text(&["AWS_REKOGNITION_KEY"], "rekognition.access_key"),
+    text(&["AWS_REKOGNITION_SECRET"], "rekognition.secret_key"),
+    text(&["REKOGNITION_MATCHER"], "rekognition.matcher"),
+    literal(
+        &["REKOGNITION_SIMILARITY_THRESHOLD"],
+        "rekognition.similarity_threshold",
+    ),
+    literal(
+        &["REKOGNITION_MIN_LABEL_CONFIDENCE"],
+        "rekognition.min_label_confidence",
+    ),
+    literal(
+        &["REKOGNITION_FACES_PER_SECOND"],
+        "rekognition.faces_per_second",
+    ),
+    literal(
+        &["REKOGNITION_LABELS_PER_SECOND"],
+        "rekognition.labels_per_second",
+    ),
+    text(&["JWT_SECRET"], "tokens.jwt_secret"),
+    text(&["JWT_SECRET_FILE"], "tokens.jwt_secret_file"),
+    text(&["JWT_ISSUER"], "tokens.issuer"),
+    text(&["JWT_AUDIENCE"], "tokens.audience"),
+    literal(&["ACCESS_TOKEN_SECONDS"], "tokens.access_seconds"),
+    literal(&["REFRESH_TOKEN_SECONDS"], "tokens.refresh_seconds"),
+    literal(&["UPLOAD_MAX_BYTE_SIZE"], "uploads.max_byte_size"),
+    literal(
+        &["UPLOAD_MAX_FILES_PER_REQUEST"],
+        "uploads.max_files_per_request",
+    ),
+    literal(
+        &["UPLOAD_MAX_PHOTOS_PER_GALLERY"],
+        "uploads.max_photos_per_gallery",
+    ),
+    literal(&["UPLOAD_URL_SECONDS"], "uploads.put_url_seconds"),
+    literal(&["UPLOAD_REAP_AFTER_SECONDS"], "uploads.reap_after_seconds"),
+    literal(&["UPLOAD_MAX_PIXELS"], "uploads.max_pixels"),
+    literal(&["WORKER_ENABLED"], "worker.enabled"),
+    literal(&["WORKER_CONCURRENCY"], "worker.concurrency"),
+    literal(&["WORKER_LEASE_SECONDS"], "worker.lease_seconds"),
+    literal(&["WORKER_MAX_ATTEMPTS"], "worker.max_attempts"),
+];
+
+/// Why there is no configuration.
+#[derive(Debug, thiserror::Error)]
+#[error("configuration: {0}")]
+pub struct ConfigError(String);
+
+impl Config {
+    /// Reads the file (if it is there) and this process's environment.
+    ///
+    /// # Errors
+    /// Each wrong value is named with its key.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the one place that reads the environment"
+    )]
+    pub fn load(file: &Path) -> Result<Self, ConfigError> {
+        Self::from_sources(file, |name| std::env::var(name).ok())
+    }
+
+    /// As [`Config::load`], with a given environment.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn from_sources(
+        file: &Path,
+        environment: impl Fn(&str) -> Option<String>,
+    ) -> Result<Self, ConfigError> {
+        let mut figment = Figment::from(Toml::string(DEFAULTS)).merge(Toml::file_exact(file));
+        for variable in ENVIRONMENT {
+            let Some((name, value)) = variable.names.iter().find_map(|name| {
+                environment(name)
+                    .filter(|v| !v.is_empty())
+                    .map(|v| (name, v))
+            }) else {
+                continue;
+            };
+            figment = match variable.kind {
+                Kind::Text => figment.merge(Serialized::default(variable.key, value)),
+                Kind::Literal => figment.merge(literal_value(variable.key, name, &value)?),
+            };
+        }
+        let config: Self = figment.extract().map_err(|error| {
+            ConfigError(
+                error
+                    .into_iter()
+                    .map(|e| e.to_string())
+                    .collect::<Vec<_>>()
+                    .join("; "),
+            )
+        })?;
+        config.check()?;
+        Ok(config)
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        let mut wrong: Vec<String> = Vec::new();
+        let mut must = |ok: bool, text: &str| {
+            if !ok {
+                wrong.push(text.to_owned());
+            }
+        };
+        must(
+            self.s3.access_key.is_some() == self.s3.secret_key.is_some(),
+            "s3.access_key and s3.secret_key go together (S3_KEY and S3_SECRET)",
+        );
+        must(
+            self.rekognition.access_key.is_some() == self.rekognition.secret_key.is_some(),
+            "rekognition.access_key and rekognition.secret_key go together",
+        );
+        must(
+            matches!(
+                self.rekognition.matcher.as_deref(),
+                None | Some("compare" | "collection")
+            ),
+            "rekognition.matcher must be `compare` or `collection`",
+        );
+        must(
+            self.rekognition
+                .similarity_threshold
+                .is_none_or(|t| (0.0..=100.0).contains(&t)),
+            "rekognition.similarity_threshold must be from 0 to 100",
+        );
+        must(
+            self.rekognition.faces_per_second > 0.0 && self.rekognition.labels_per_second > 0.0,
+            "rekognition.faces_per_second and labels_per_second must be above 0",
+        );
+        must(
+            self.tokens
+                .jwt_secret
+                .as_ref()
+                .is_none_or(|s| s.expose_secret().len() >= 32),
+            "tokens.jwt_secret (JWT_SECRET) must have at least 32 bytes",
+        );
+        must(
+            (1..=604_800).contains(&self.uploads.put_url_seconds),
+            "uploads.put_url_seconds must be from 1 to 604800, S3's longest",
+        );
+        must(
+            (120..=604_800).contains(&self.s3.get_url_seconds),
+            "s3.get_url_seconds must be from 120 to 604800, S3's longest",
+        );
+        must(
+            (1..=1000).contains(&self.uploads.max_files_per_request),
+            "uploads.max_files_per_request must be from 1 to 1000",
+        );
+        must(
+            (1..=256).contains(&self.worker.concurrency),
+            "worker.concurrency must be from 1 to 256",
+        );
+        must(
+            self.worker.lease_seconds >= 10,
+            "worker.lease_seconds must be at least 10",
+        );
+        must(
+            self.worker.max_attempts >= 1,
+            "worker.max_attempts must be at least 1",
+        );
+        if wrong.is_empty() {
+            Ok(())
+        } else {
+            Err(ConfigError(wrong.join("; ")))
+        }
+    }
+
+    /// The database's address as sqlx wants it.
+    #[must_use]
+    pub fn database_url(&self) -> String {
+        let Some(url) = &self.database.url else {
+            return format!(
+                "sqlite://{}?mode=rwc",
+                self.data_dir.join("eventgallery.db").display()
+            );
+        };
+        let url = url.expose_secret();
+        // SQLAlchemy's spellings, which people have in their secrets already.
+        for (prefix, ours) in [
+            ("mysql+pymysql://", "mysql://"),
+            ("mariadb://", "mysql://"),
+            ("postgresql+psycopg2://", "postgres://"),
+            ("postgresql://", "postgres://"),
+        ] {
+            if let Some(rest) = url.strip_prefix(prefix) {
+                return format!("{ours}{rest}");
+            }
+        }
+        url.to_owned()
+    }
+
+    /// Whether the local stand-ins serve S3 and Rekognition.
+    #[must_use]
+    pub fn is_local(&self) -> bool {
+        self.s3.bucket.is_none()
+    }
+}
+
+/// A number or boolean from the environment.
+fn literal_value(
+    key: &str,
+    name: &str,
+    text: &str,
+) -> Result<Serialized<LiteralValue>, ConfigError> {
+    let value = match (
+        text.parse::<i64>(),
+        text.parse::<f64>(),
+        text.to_ascii_lowercase().as_str(),
+    ) {
+        (Ok(number), _, _) => LiteralValue::Integer(number),
+        (_, Ok(number), _) => LiteralValue::Number(number),
+        (_, _, "true" | "on" | "yes") => LiteralValue::Switch(true),
+        (_, _, "false" | "off" | "no") => LiteralValue::Switch(false),
+        _ => {
+            return Err(ConfigError(format!(
+                "{name} ({key}): `{text}` is neither a number nor true/false"
+            )));
+        }
+    };
+    Ok(Serialized::default(key, value))
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum LiteralValue {
+    Integer(i64),
+    Number(f64),
+    Switch(bool),
+}

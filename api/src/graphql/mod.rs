@@ -1,0 +1,46 @@
+//! The GraphQL layer: merged roots, ids, errors and pages as clients see them.
+
+pub mod connection;
+pub mod error;
+pub mod id;
+
+use std::sync::Arc;
+
+use async_graphql::Context;
+
+use crate::access::Viewer;
+use crate::analysis::service::AnalysisService;
+use crate::auth::service::AuthService;
+use crate::gallery::service::GalleryService;
+use crate::people::service::PeopleService;
+use crate::photo::service::PhotoService;
+use crate::upload::service::UploadService;
+
+/// Every service, for resolvers.
+#[derive(Clone)]
+pub struct Services {
+    /// Accounts and tokens.
+    pub auth: Arc<AuthService>,
+    /// Galleries and members.
+    pub gallery: Arc<GalleryService>,
+    /// Photos.
+    pub photo: Arc<PhotoService>,
+    /// Uploads.
+    pub upload: Arc<UploadService>,
+    /// Analysis steps.
+    pub analysis: Arc<AnalysisService>,
+    /// People.
+    pub people: Arc<PeopleService>,
+}
+
+/// The services of this request.
+pub fn services<'a>(ctx: &Context<'a>) -> &'a Services {
+    ctx.data_unchecked::<Services>()
+}
+
+/// Who asks.
+pub fn viewer(ctx: &Context<'_>) -> Viewer {
+    ctx.data_opt::<Viewer>()
+        .copied()
+        .unwrap_or(Viewer::Anonymous)
+}

@@ -1,0 +1,111 @@
+//! Keyset pages: a cursor says after which row to go on; there is no OFFSET.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use uuid::Uuid;
+
+use crate::error::{Error, Result};
+
+/// Largest page.
+pub const MAX_FIRST: u32 = 100;
+
+/// The place of a row in its order: the sort key, then the id that breaks ties.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cursor {
+    /// Sort key: a [`entity::Timestamp`]'s microseconds or a count.
+    pub key: i64,
+    /// Row id.
+    pub id: Uuid,
+}
+
+impl Cursor {
+    /// As clients see it.
+    #[must_use]
+    pub fn encode(self) -> String {
+        let mut bytes = [0u8; 24];
+        bytes[..8].copy_from_slice(&self.key.to_be_bytes());
+        bytes[8..].copy_from_slice(self.id.as_bytes());
+        URL_SAFE_NO_PAD.encode(bytes)
+    }
+
+    /// Reads what [`Cursor::encode`] wrote.
+    ///
+    /// # Errors
+    /// [`Error::BadUserInput`] for anything else.
+    pub fn decode(text: &str) -> Result<Self> {
+        let bytes: [u8; 24] = URL_SAFE_NO_PAD
+            .decode(text)
+            .ok()
+            .and_then(|bytes| bytes.try_into().ok())
+            .ok_or_else(|| {
+                Error::BadUserInput("`after` is not a cursor of this connection".into())
+            })?;
+        let (key, id) = bytes.split_at(8);
+        let mut number = [0u8; 8];
+        number.copy_from_slice(key);
+        Ok(Self {
+            key: i64::from_be_bytes(number),
+            id: Uuid::from_slice(id).unwrap_or_default(),
+        })
+    }
+}
+
+/// What a connection's arguments ask for.
+#[derive(Clone, Copy, Debug)]
+pub struct PageRequest {
+    /// Rows at most, 1 to [`MAX_FIRST`].
+    pub first: u32,
+    /// Go on after this row.
+    pub after: Option<Cursor>,
+}
+
+impl PageRequest {
+    /// Checks a connection's arguments.
+    ///
+    /// # Errors
+    /// [`Error::BadUserInput`] for `first` outside 1 to [`MAX_FIRST`] or a forged cursor.
+    pub fn new(first: i32, after: Option<&str>) -> Result<Self> {
+        let first = u32::try_from(first)
+            .ok()
+            .filter(|first| (1..=MAX_FIRST).contains(first))
+            .ok_or_else(|| Error::BadUserInput(format!("`first` must be from 1 to {MAX_FIRST}")))?;
+        Ok(Self {
+            first,
+            after: after.map(Cursor::decode).transpose()?,
+        })
+    }
+}
+
+/// One page.
+#[derive(Clone, Debug)]
+pub struct Page<T> {
+    /// Rows with their places.
+    pub rows: Vec<(Cursor, T)>,
+    /// Whether more follow.
+    pub has_next: bool,
+}
+
+impl<T> Page<T> {
+    /// From `first + 1` rows fetched: the one too many tells that more follow.
+    pub fn of(mut rows: Vec<T>, request: &PageRequest, cursor: impl Fn(&T) -> Cursor) -> Self {
+        let first = request.first as usize;
+        let has_next = rows.len() > first;
+        rows.truncate(first);
+        Self {
+            rows: rows.into_iter().map(|row| (cursor(&row), row)).collect(),
+            has_next,
+        }
+    }
+
+    /// The same page of other things.
+    pub fn map<U>(self, mut f: impl FnMut(T) -> U) -> Page<U> {
+        Page {
+            rows: self
+                .rows
+                .into_iter()
+                .map(|(cursor, row)| (cursor, f(row)))
+                .collect(),
+            has_next: self.has_next,
+        }
+    }
+}
