@@ -1,1 +1,80 @@
-fn main() {}
+//! The one binary.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use eventgallery::command::{demo, local, schema, serve};
+use eventgallery::config::Config;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// GraphQL backend for event photos: presigned uploads to S3, analysis with Rekognition.
+#[derive(Parser)]
+#[command(version, about)]
+struct Cli {
+    /// Configuration file; it need not exist.
+    #[arg(long, global = true, default_value = "eventgallery.toml")]
+    config: PathBuf,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve the API, and work on the queue (the default).
+    Serve {
+        /// Leave the queue to `eventgallery worker`.
+        #[arg(long)]
+        no_worker: bool,
+    },
+    /// Work on the queue only.
+    Worker,
+    /// Bring the database's schema up to date.
+    Migrate,
+    /// Print the GraphQL schema.
+    Schema,
+    /// Print every setting with its default, as eventgallery.toml.
+    Defaults,
+    /// Upload a folder of photos through the public API and show what comes back.
+    Demo(demo::Arguments),
+    /// Run only the local stand-ins of S3, Rekognition and STS, for any AWS client.
+    Local(local::Arguments),
+}
+
+fn main() -> ExitCode {
+    match run(Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            report(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "why a command failed goes to standard error, log or no log")]
+fn report(error: &anyhow::Error) {
+    eprintln!("eventgallery: {error:#}");
+}
+
+fn run(cli: Cli) -> anyhow::Result<()> {
+    match cli.command {
+        Some(Command::Schema) => return schema::print(),
+        Some(Command::Defaults) => return schema::print_defaults(),
+        _ => {}
+    }
+    let config = Config::load(&cli.config)?;
+    let runtime = tokio::runtime::Runtime::new()?;
+    runtime.block_on(async {
+        match cli.command {
+            None => serve::serve(config, true).await,
+            Some(Command::Serve { no_worker }) => serve::serve(config, !no_worker).await,
+            Some(Command::Worker) => serve::work(config).await,
+            Some(Command::Migrate) => serve::migrate(config).await,
+            Some(Command::Demo(arguments)) => demo::run(config, arguments).await,
+            Some(Command::Local(arguments)) => local::run(config, arguments).await,
+            Some(Command::Schema | Command::Defaults) => Ok(()),
+        }
+    })
+}

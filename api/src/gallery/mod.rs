@@ -1,3 +1,7 @@
-//! TODO
+//! Galleries: one event, its members, its photos. Also what a gallery's deletion takes along.
 
+pub mod graphql;
+pub mod job;
+pub mod loader;
+pub mod member;
 pub mod service;

@@ -1,0 +1,6 @@
+//! What the binary's subcommands do.
+
+pub mod demo;
+pub mod local;
+pub mod schema;
+pub mod serve;

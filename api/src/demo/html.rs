@@ -1,0 +1,100 @@
+//! The contact sheet: one file that opens offline, pictures embedded.
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+
+use anyhow::{Context as _, Result};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::client::Client;
+use super::gallery::{Gallery, Photo};
+
+const STYLE: &str = "
+  body { font: 15px/1.4 system-ui, sans-serif; margin: 2rem; background: #16181d; color: #e8e8ea; }
+  main { display: grid; grid-template-columns: repeat(auto-fill, minmax(24rem, 1fr)); gap: 1.5rem; }
+  figure { margin: 0; background: #23262e; border-radius: 8px; overflow: hidden; }
+  .picture { position: relative; } .picture img { display: block; width: 100%; }
+  .face { position: absolute; border: 3px solid; border-radius: 4px; box-sizing: border-box; }
+  .face b { position: absolute; left: -3px; top: 100%; color: #111; font-size: 11px; padding: 0 4px; border-radius: 0 0 4px 4px; white-space: nowrap; }
+  figcaption { padding: .6rem .8rem; } .labels { color: #a9adb8; font-size: 13px; }
+  .people span { display: inline-block; margin: 0 .6rem .6rem 0; padding: .1rem .6rem; border-radius: 1rem; color: #111; }
+";
+
+/// The page.
+pub(super) async fn page(client: &Client, gallery: &Gallery) -> Result<String> {
+    let mut people: HashMap<&str, (String, String)> = HashMap::new();
+    let mut legend = String::new();
+    for (index, person) in gallery.people.iter().enumerate() {
+        let name = person.name.clone().unwrap_or_else(|| format!("Person {}", index + 1));
+        let colour = colour(index);
+        let _ = write!(
+            legend,
+            "<span style=\"background:{colour}\">{} &middot; {} photos</span>",
+            escape(&name),
+            person.photos
+        );
+        people.insert(&person.id, (name, colour));
+    }
+    let mut figures = String::new();
+    for photo in &gallery.photos {
+        figure(client, photo, &people, &mut figures).await?;
+    }
+    Ok(format!(
+        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>EventGallery demo</title>\
+         <style>{STYLE}</style></head><body><h1>EventGallery demo</h1>\
+         <p class=\"people\">{legend}</p><main>{figures}</main></body></html>\n"
+    ))
+}
+
+async fn figure(
+    client: &Client,
+    photo: &Photo,
+    people: &HashMap<&str, (String, String)>,
+    out: &mut String,
+) -> Result<()> {
+    let image = match &photo.url {
+        Some(url) => {
+            let response = client.http().get(url).send().await.context("the object store does not answer")?;
+            let bytes = response.error_for_status().context("a signed URL was refused")?.bytes().await?;
+            format!("data:image/jpeg;base64,{}", STANDARD.encode(&bytes))
+        }
+        None => String::new(),
+    };
+    let _ = write!(
+        out,
+        "<figure><div class=\"picture\"><img alt=\"{}\" width=\"{}\" height=\"{}\" style=\"height:auto\" src=\"{image}\">",
+        escape(&photo.filename),
+        photo.width,
+        photo.height
+    );
+    for face in &photo.faces {
+        let known = face.person.as_deref().and_then(|id| people.get(id));
+        let (name, colour) = known.map_or(("?", "#cccccc"), |(name, colour)| (name.as_str(), colour.as_str()));
+        let [left, top, width, height] = face.region.map(|side| side * 100.0);
+        let _ = write!(
+            out,
+            "<div class=\"face\" style=\"left:{left:.2}%;top:{top:.2}%;width:{width:.2}%;height:{height:.2}%;border-color:{colour}\"><b style=\"background:{colour}\">{}</b></div>",
+            escape(name)
+        );
+    }
+    let labels: Vec<String> =
+        photo.labels.iter().map(|(name, confidence)| format!("{} {confidence:.0}", escape(name))).collect();
+    let _ = write!(
+        out,
+        "</div><figcaption>{} &middot; {}<div class=\"labels\">{}</div></figcaption></figure>",
+        escape(&photo.filename),
+        escape(&photo.status),
+        labels.join(", ")
+    );
+    Ok(())
+}
+
+/// Colours far apart for neighbours: the golden angle around the wheel.
+fn colour(index: usize) -> String {
+    format!("hsl({:.0} 85% 65%)", (index as f64 * 137.508) % 360.0)
+}
+
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}

@@ -1,0 +1,141 @@
+//! `eventgallery demo`: a folder of photos through the public API, from the presigned PUT to people
+//! and labels, and a contact sheet that opens offline.
+
+mod client;
+mod gallery;
+mod html;
+mod table;
+mod upload;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::json;
+
+use client::Client;
+
+/// A picture to upload.
+struct Picture {
+    name: String,
+    content_type: &'static str,
+    bytes: Vec<u8>,
+}
+
+/// What the demo is asked to do.
+#[derive(Clone, Debug)]
+pub struct Demo {
+    /// Base URL of a running server.
+    pub server: String,
+    /// Folder of photos; none: the sample pictures that arrive with the models.
+    pub folder: Option<PathBuf>,
+    /// Where the contact sheet goes.
+    pub output: PathBuf,
+    /// How long to wait for the analysis.
+    pub timeout: Duration,
+    /// Makes the demo's account a new one each time.
+    pub nonce: String,
+}
+
+/// Runs the demo.
+///
+/// # Errors
+/// The first thing that went wrong, in words.
+#[expect(clippy::print_stdout, reason = "a command's result goes to standard output")]
+pub async fn run(demo: &Demo) -> Result<()> {
+    let pictures = match &demo.folder {
+        Some(folder) => pictures_of(folder)?,
+        None => samples(),
+    };
+    if pictures.is_empty() {
+        bail!("there is no JPEG, PNG or WebP to upload");
+    }
+    let mut client = Client::new(&demo.server);
+    let email = format!("demo-{}@example.com", demo.nonce);
+    client.register(&email, "Demo", &format!("demo-{}-password", demo.nonce)).await?;
+    let gallery = client
+        .mutate(
+            "mutation($input: CreateGalleryInput!) { createGallery(input: $input) { gallery { id } userErrors { message } } }",
+            json!({ "name": "EventGallery demo" }),
+            "createGallery",
+        )
+        .await?;
+    let id = gallery["gallery"]["id"].as_str().context("no gallery id")?.to_owned();
+
+    let bar = progress(pictures.len() as u64, "uploading");
+    let photos = upload::upload(&client, &id, &pictures, &bar).await?;
+    bar.finish_and_clear();
+
+    let bar = progress(photos.len() as u64, "analysing");
+    wait(&client, &id, photos.len(), demo.timeout, &bar).await?;
+    bar.finish_and_clear();
+
+    let result = gallery::load(&client, &id).await?;
+    println!("{}", table::people(&result));
+    println!("{}", table::labels(&result));
+    for photo in result.photos.iter().filter(|photo| photo.status != "READY") {
+        println!("{}: {} {}", photo.filename, photo.status, photo.error.as_deref().unwrap_or(""));
+    }
+    std::fs::write(&demo.output, html::page(&client, &result).await?)
+        .with_context(|| format!("cannot write {}", demo.output.display()))?;
+    println!(
+        "{} photos, {} people, {} labels. Contact sheet: {}",
+        result.photos.len(),
+        result.people.len(),
+        result.labels.len(),
+        demo.output.display()
+    );
+    println!("See them in GraphiQL at {}/graphql as {email} (password demo-{}-password).", demo.server, demo.nonce);
+    Ok(())
+}
+
+fn progress(length: u64, what: &'static str) -> ProgressBar {
+    let style = ProgressStyle::with_template("{msg:10} [{bar:40}] {pos}/{len} photos, {elapsed}")
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+        .progress_chars("=> ");
+    ProgressBar::new(length).with_style(style).with_message(what)
+}
+
+/// Waits until no photo is under way.
+async fn wait(client: &Client, gallery: &str, photos: usize, timeout: Duration, bar: &ProgressBar) -> Result<()> {
+    let deadline = tokio::time::Instant::now() + timeout;
+    loop {
+        let open = gallery::under_way(client, gallery).await?;
+        bar.set_position(photos.saturating_sub(open) as u64);
+        if open == 0 {
+            return Ok(());
+        }
+        if tokio::time::Instant::now() > deadline {
+            bail!("{open} photos are still being analysed after {} s", timeout.as_secs());
+        }
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+}
+
+fn samples() -> Vec<Picture> {
+    assets::samples::PHOTOS
+        .iter()
+        .map(|photo| Picture { name: photo.name.to_owned(), content_type: "image/jpeg", bytes: photo.bytes.to_vec() })
+        .collect()
+}
+
+fn pictures_of(folder: &Path) -> Result<Vec<Picture>> {
+    let entries = std::fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
+    let mut pictures = Vec::new();
+    for entry in entries {
+        let path = entry?.path();
+        let extension = path.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
+        let content_type = match extension.as_str() {
+            "jpg" | "jpeg" => "image/jpeg",
+            "png" => "image/png",
+            "webp" => "image/webp",
+            _ => continue,
+        };
+        let bytes = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+        pictures.push(Picture { name, content_type, bytes });
+    }
+    pictures.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(pictures)
+}

@@ -1,0 +1,420 @@
+//! Galleries as clients see them.
+
+use async_graphql::connection::Connection;
+use async_graphql::dataloader::DataLoader;
+use async_graphql::{Context, Enum, ID, InputObject, MaybeUndefined, Object, SimpleObject};
+use chrono::{DateTime, Utc};
+use entity::gallery::Matcher;
+use entity::gallery_member::Role;
+use entity::{gallery, gallery_member};
+
+use super::loader::{CoverLoader, PhotoCountLoader};
+use super::service::{GalleryChanges, LabelCount as Count, NewGallery};
+use crate::access::Authorized;
+use crate::auth::graphql::User;
+use crate::auth::loader::UserLoader;
+use crate::error::Error;
+use crate::graphql::connection::connection;
+use crate::graphql::error::{GraphResult, UserError, user_errors};
+use crate::graphql::{id, loaded, services, viewer};
+use crate::page::{Cursor, PageRequest};
+use crate::people::graphql::{Person, PersonFilter};
+use crate::photo::graphql::{Photo, PhotoFilter, PhotoOrder};
+
+/// One event: its photos, the people in them, the members who see it.
+pub struct Gallery(pub Authorized<gallery::Model>);
+
+/// One event: its photos, the people in them, the members who see it.
+#[Object]
+impl Gallery {
+    /// Global id.
+    pub async fn id(&self) -> ID {
+        id::encode(self.0.id)
+    }
+
+    /// Name.
+    async fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// Free text.
+    async fn description(&self) -> &str {
+        &self.0.description
+    }
+
+    /// Day of the event as YYYY-MM-DD.
+    async fn event_date(&self) -> Option<&str> {
+        self.0.event_date.as_deref()
+    }
+
+    /// What you may do here.
+    async fn viewer_role(&self) -> GalleryRole {
+        self.0.role().into()
+    }
+
+    /// How faces are told apart.
+    async fn face_matcher(&self) -> FaceMatcherKind {
+        self.0.matcher.into()
+    }
+
+    /// Whether faces are looked for at all.
+    async fn face_analysis(&self) -> bool {
+        self.0.face_analysis
+    }
+
+    /// When it was made.
+    async fn created_at(&self) -> DateTime<Utc> {
+        self.0.created_at.to_utc()
+    }
+
+    /// Photos, those that still await their upload left out.
+    async fn photo_count(&self, ctx: &Context<'_>) -> GraphResult<i64> {
+        let count = ctx.data_unchecked::<DataLoader<PhotoCountLoader>>().load_one(self.0.id).await;
+        Ok(loaded(count)?.unwrap_or_default())
+    }
+
+    /// The chosen cover, else the newest photo that can be shown.
+    async fn cover_photo(&self, ctx: &Context<'_>) -> GraphResult<Option<Photo>> {
+        let loader = ctx.data_unchecked::<DataLoader<CoverLoader>>();
+        let cover = loaded(loader.load_one((self.0.id, self.0.cover_photo_id)).await)?;
+        Ok(cover.map(|row| Photo::from(self.0.with(row))))
+    }
+
+    /// Photos, a page at a time.
+    #[graphql(complexity = "5 + usize::try_from(first).unwrap_or(0) * child_complexity")]
+    async fn photos(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many, 1 to 100.")] first: i32,
+        #[graphql(desc = "Go on after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Only photos for which everything named here holds.")] filter: Option<PhotoFilter>,
+        #[graphql(desc = "Order.", default)] order_by: PhotoOrder,
+    ) -> GraphResult<Connection<Cursor, Photo>> {
+        let request = PageRequest::new(first, after.as_deref())?;
+        let filter = filter.map(PhotoFilter::read).transpose()?.unwrap_or_default();
+        let page = services(ctx).photo.page(&self.0, request, filter, order_by.into()).await?;
+        Ok(connection(page.map(Photo::from), request.after.is_some()))
+    }
+
+    /// People, most seen first.
+    #[graphql(complexity = "5 + usize::try_from(first).unwrap_or(0) * child_complexity")]
+    async fn people(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many, 1 to 100.")] first: i32,
+        #[graphql(desc = "Go on after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Which people.")] filter: Option<PersonFilter>,
+    ) -> GraphResult<Connection<Cursor, Person>> {
+        let request = PageRequest::new(first, after.as_deref())?;
+        let page = services(ctx).people.page(&self.0, request, filter.unwrap_or_default().into()).await?;
+        Ok(connection(page.map(Person::from), request.after.is_some()))
+    }
+
+    /// Labels of the photos with their counts, most frequent first.
+    #[graphql(complexity = "5 + usize::try_from(first).unwrap_or(0) * child_complexity")]
+    async fn labels(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many, 1 to 100.", default = 50)] first: i32,
+    ) -> GraphResult<Vec<LabelCount>> {
+        let request = PageRequest::new(first, None)?;
+        let labels = services(ctx).gallery.labels(&self.0, request.first).await?;
+        Ok(labels.into_iter().map(Into::into).collect())
+    }
+
+    /// Members, first come first.
+    #[graphql(complexity = "5 + usize::try_from(first).unwrap_or(0) * child_complexity")]
+    async fn members(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many, 1 to 100.")] first: i32,
+        #[graphql(desc = "Go on after this cursor.")] after: Option<String>,
+    ) -> GraphResult<Connection<Cursor, GalleryMember>> {
+        let request = PageRequest::new(first, after.as_deref())?;
+        let page = services(ctx).gallery.members(&self.0, request).await?;
+        Ok(connection(page.map(GalleryMember), request.after.is_some()))
+    }
+}
+
+impl From<Authorized<gallery::Model>> for Gallery {
+    fn from(row: Authorized<gallery::Model>) -> Self {
+        Self(row)
+    }
+}
+
+/// A member of a gallery.
+pub struct GalleryMember(gallery_member::Model);
+
+/// A member of a gallery.
+#[Object]
+impl GalleryMember {
+    /// Who.
+    async fn user(&self, ctx: &Context<'_>) -> GraphResult<User> {
+        let loader = ctx.data_unchecked::<DataLoader<UserLoader>>();
+        let user = loaded(loader.load_one(self.0.user_id).await)?;
+        Ok(user.map(|row| User::new(row, viewer(ctx))).ok_or(Error::NotFound)?)
+    }
+
+    /// What they may do.
+    async fn role(&self) -> GalleryRole {
+        self.0.role.into()
+    }
+
+    /// When they were added.
+    async fn created_at(&self) -> DateTime<Utc> {
+        self.0.created_at.to_utc()
+    }
+}
+
+/// What a member may do. Each role includes the ones below it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+#[graphql(remote = "Role")]
+pub enum GalleryRole {
+    /// Everything, deleting the gallery and managing members included.
+    Owner,
+    /// Changes the gallery, its people and any photo; sees where photos were taken.
+    Editor,
+    /// Uploads, and deletes their own photos.
+    Contributor,
+    /// Looks.
+    Viewer,
+}
+
+/// How faces are told apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+#[graphql(remote = "Matcher")]
+pub enum FaceMatcherKind {
+    /// CompareFaces against contact sheets: nothing biometric is kept at AWS.
+    Compare,
+    /// IndexFaces and SearchFaces in one collection, deleted with the gallery.
+    Collection,
+}
+
+/// A label and how many photos carry it.
+#[derive(SimpleObject)]
+pub struct LabelCount {
+    /// Label name as Rekognition gives it, for example `Dog`.
+    name: String,
+    /// Photos that carry it.
+    photo_count: i64,
+}
+
+impl From<Count> for LabelCount {
+    fn from(count: Count) -> Self {
+        Self { name: count.name, photo_count: count.photos }
+    }
+}
+
+/// A new gallery.
+#[derive(InputObject)]
+pub struct CreateGalleryInput {
+    /// 1 to 200 characters.
+    name: String,
+    /// Up to 5,000 characters.
+    #[graphql(default)]
+    description: String,
+    /// Day of the event as YYYY-MM-DD.
+    event_date: Option<String>,
+    /// How faces are told apart; none: the server's default.
+    face_matcher: Option<FaceMatcherKind>,
+    /// Whether faces are looked for at all.
+    #[graphql(default = true)]
+    face_analysis: bool,
+}
+
+/// What of a gallery changes; fields left out stay.
+#[derive(InputObject)]
+pub struct UpdateGalleryInput {
+    /// Which gallery.
+    gallery_id: ID,
+    /// 1 to 200 characters.
+    name: Option<String>,
+    /// Up to 5,000 characters.
+    description: Option<String>,
+    /// Day of the event as YYYY-MM-DD; null removes it.
+    event_date: MaybeUndefined<String>,
+    /// Cover; null goes back to the newest photo.
+    cover_photo_id: MaybeUndefined<ID>,
+}
+
+/// Which gallery to delete.
+#[derive(InputObject)]
+pub struct DeleteGalleryInput {
+    /// Which gallery.
+    gallery_id: ID,
+}
+
+/// Who becomes a member, or gets another role.
+#[derive(InputObject)]
+pub struct SetGalleryMemberInput {
+    /// Which gallery.
+    gallery_id: ID,
+    /// E-mail address of an account.
+    email: String,
+    /// Their role.
+    role: GalleryRole,
+}
+
+/// Whose membership ends.
+#[derive(InputObject)]
+pub struct RemoveGalleryMemberInput {
+    /// Which gallery.
+    gallery_id: ID,
+    /// Whose; your own id leaves the gallery.
+    user_id: ID,
+}
+
+/// The gallery as it is now, or why not.
+#[derive(SimpleObject)]
+pub struct GalleryPayload {
+    /// The gallery.
+    gallery: Option<Gallery>,
+    /// Why not.
+    user_errors: Vec<UserError>,
+}
+
+/// What was deleted, or why not.
+#[derive(SimpleObject)]
+pub struct DeleteGalleryPayload {
+    /// Id of the deleted gallery.
+    deleted_gallery_id: Option<ID>,
+    /// Why not.
+    user_errors: Vec<UserError>,
+}
+
+/// The membership as it is now, or why not.
+#[derive(SimpleObject)]
+pub struct GalleryMemberPayload {
+    /// The gallery.
+    gallery: Option<Gallery>,
+    /// The member; null where a membership ended.
+    member: Option<GalleryMember>,
+    /// Why not.
+    user_errors: Vec<UserError>,
+}
+
+impl GalleryPayload {
+    fn of(result: crate::error::Result<Authorized<gallery::Model>>) -> GraphResult<Self> {
+        Ok(match Error::split(result)? {
+            Ok(row) => Self { gallery: Some(row.into()), user_errors: Vec::new() },
+            Err(errors) => Self { gallery: None, user_errors: user_errors(errors) },
+        })
+    }
+}
+
+/// Queries of galleries.
+#[derive(Default)]
+pub struct GalleryQuery;
+
+/// Queries of galleries.
+#[Object]
+impl GalleryQuery {
+    /// A gallery that you are a member of.
+    async fn gallery(&self, ctx: &Context<'_>, #[graphql(desc = "Its global id.")] id: ID) -> GraphResult<Gallery> {
+        Ok(services(ctx).gallery.get(viewer(ctx), id::decode(&id)?).await?.into())
+    }
+
+    /// Your galleries, newest membership first.
+    #[graphql(complexity = "5 + usize::try_from(first).unwrap_or(0) * child_complexity")]
+    async fn galleries(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many, 1 to 100.")] first: i32,
+        #[graphql(desc = "Go on after this cursor.")] after: Option<String>,
+    ) -> GraphResult<Connection<Cursor, Gallery>> {
+        let request = PageRequest::new(first, after.as_deref())?;
+        let page = services(ctx).gallery.page(viewer(ctx), request).await?;
+        Ok(connection(page.map(Gallery::from), request.after.is_some()))
+    }
+}
+
+/// Mutations of galleries.
+#[derive(Default)]
+pub struct GalleryMutation;
+
+/// Mutations of galleries.
+#[Object]
+impl GalleryMutation {
+    /// Makes a gallery; you become its owner.
+    async fn create_gallery(&self, ctx: &Context<'_>, input: CreateGalleryInput) -> GraphResult<GalleryPayload> {
+        let new = NewGallery {
+            name: input.name,
+            description: input.description,
+            event_date: input.event_date,
+            matcher: input.face_matcher.map(Into::into),
+            face_analysis: input.face_analysis,
+        };
+        GalleryPayload::of(services(ctx).gallery.create(viewer(ctx), new).await)
+    }
+
+    /// Changes a gallery. Editors and owners.
+    async fn update_gallery(&self, ctx: &Context<'_>, input: UpdateGalleryInput) -> GraphResult<GalleryPayload> {
+        let cover = match input.cover_photo_id {
+            MaybeUndefined::Undefined => None,
+            MaybeUndefined::Null => Some(None),
+            MaybeUndefined::Value(photo) => Some(Some(id::decode(&photo)?)),
+        };
+        let changes = GalleryChanges {
+            name: input.name,
+            description: input.description,
+            event_date: input.event_date.as_opt_ref().map(|date| date.cloned()),
+            cover_photo: cover,
+        };
+        let gallery = id::decode(&input.gallery_id)?;
+        GalleryPayload::of(services(ctx).gallery.update(viewer(ctx), gallery, changes).await)
+    }
+
+    /// Deletes a gallery with its photos, people and faces, for good. Owners.
+    async fn delete_gallery(&self, ctx: &Context<'_>, input: DeleteGalleryInput) -> GraphResult<DeleteGalleryPayload> {
+        let gallery = id::decode(&input.gallery_id)?;
+        let result = services(ctx).gallery.delete(viewer(ctx), gallery).await;
+        Ok(match Error::split(result)? {
+            Ok(()) => {
+                DeleteGalleryPayload { deleted_gallery_id: Some(input.gallery_id), user_errors: Vec::new() }
+            }
+            Err(errors) => DeleteGalleryPayload { deleted_gallery_id: None, user_errors: user_errors(errors) },
+        })
+    }
+
+    /// Makes an account a member, or changes a member's role. Owners.
+    async fn set_gallery_member(
+        &self,
+        ctx: &Context<'_>,
+        input: SetGalleryMemberInput,
+    ) -> GraphResult<GalleryMemberPayload> {
+        let gallery = id::decode(&input.gallery_id)?;
+        let service = &services(ctx).gallery;
+        let result = service.set_member(viewer(ctx), gallery, &input.email, input.role.into()).await;
+        Ok(match Error::split(result)? {
+            Ok((gallery, member)) => GalleryMemberPayload {
+                gallery: Some(gallery.into()),
+                member: Some(GalleryMember(member)),
+                user_errors: Vec::new(),
+            },
+            Err(errors) => {
+                GalleryMemberPayload { gallery: None, member: None, user_errors: user_errors(errors) }
+            }
+        })
+    }
+
+    /// Ends a membership: owners anybody's, everybody their own.
+    async fn remove_gallery_member(
+        &self,
+        ctx: &Context<'_>,
+        input: RemoveGalleryMemberInput,
+    ) -> GraphResult<GalleryMemberPayload> {
+        let gallery = id::decode(&input.gallery_id)?;
+        let user = id::decode(&input.user_id)?;
+        let service = &services(ctx).gallery;
+        Ok(match Error::split(service.remove_member(viewer(ctx), gallery, user).await)? {
+            Ok(()) => {
+                // Whoever left does not see the gallery any more.
+                let gallery = service.get(viewer(ctx), gallery).await.ok().map(Gallery::from);
+                GalleryMemberPayload { gallery, member: None, user_errors: Vec::new() }
+            }
+            Err(errors) => {
+                GalleryMemberPayload { gallery: None, member: None, user_errors: user_errors(errors) }
+            }
+        })
+    }
+}

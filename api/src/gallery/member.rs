@@ -1,0 +1,136 @@
+//! Members of a gallery and their roles.
+
+use entity::gallery_member::{self, Role};
+use entity::{GalleryId, UserId, gallery, user};
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter,
+    QueryOrder, QuerySelect,
+};
+
+use super::service::GalleryService;
+use crate::access::{self, Action, Authorized, Viewer};
+use crate::error::{Error, Result, UserErrorCode};
+use crate::page::{Cursor, Page, PageRequest};
+
+impl GalleryService {
+    /// The members, first come first.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn members(
+        &self,
+        gallery: &Authorized<gallery::Model>,
+        request: PageRequest,
+    ) -> Result<Page<gallery_member::Model>> {
+        let mut select =
+            gallery_member::Entity::find().filter(gallery_member::Column::GalleryId.eq(gallery.id));
+        if let Some(after) = request.after {
+            let key = gallery_member::Column::CreatedAt;
+            select = select.filter(key.gte(after.key)).filter(
+                Condition::any().add(key.gt(after.key)).add(gallery_member::Column::UserId.gt(after.id)),
+            );
+        }
+        let rows = select
+            .order_by_asc(gallery_member::Column::CreatedAt)
+            .order_by_asc(gallery_member::Column::UserId)
+            .limit(u64::from(request.first) + 1)
+            .all(self.db.read())
+            .await?;
+        Ok(Page::of(rows, &request, |m| Cursor { key: m.created_at.0, id: m.user_id.0 }))
+    }
+
+    /// Makes the user with this e-mail address a member, or changes their role.
+    ///
+    /// # Errors
+    /// `NotFound`, `Forbidden`; user errors `NOT_FOUND` (no such account) and `LAST_OWNER`.
+    pub async fn set_member(
+        &self,
+        viewer: Viewer,
+        id: GalleryId,
+        email: &str,
+        role: Role,
+    ) -> Result<(Authorized<gallery::Model>, gallery_member::Model)> {
+        let txn = self.db.begin().await?;
+        let gallery = locked(&*txn, viewer, id, Action::ManageMembers).await?;
+        let account = user::Entity::find()
+            .filter(user::Column::EmailKey.eq(email.trim().to_lowercase()))
+            .one(&*txn)
+            .await?
+            .ok_or_else(|| {
+                Error::user(UserErrorCode::NotFound, &["input", "email"], "no account has this e-mail address")
+            })?;
+        let present = gallery_member::Entity::find_by_id((id, account.id)).one(&*txn).await?;
+        let member = match present {
+            Some(mut member) => {
+                if member.role == Role::Owner && role != Role::Owner {
+                    keep_an_owner(&*txn, id).await?;
+                }
+                let change = gallery_member::ActiveModel {
+                    gallery_id: Set(id),
+                    user_id: Set(account.id),
+                    role: Set(role),
+                    ..Default::default()
+                };
+                gallery_member::Entity::update(change).exec(&*txn).await?;
+                member.role = role;
+                member
+            }
+            None => {
+                let member = gallery_member::Model {
+                    gallery_id: id,
+                    user_id: account.id,
+                    role,
+                    created_at: self.clock.now(),
+                };
+                let row: gallery_member::ActiveModel = member.clone().into();
+                gallery_member::Entity::insert(row.reset_all()).exec_without_returning(&*txn).await?;
+                member
+            }
+        };
+        txn.commit().await?;
+        Ok((gallery, member))
+    }
+
+    /// Ends a membership: an owner anybody's, everybody their own.
+    ///
+    /// # Errors
+    /// `NotFound`, `Forbidden`; user errors `NOT_FOUND` (no such member) and `LAST_OWNER`.
+    pub async fn remove_member(&self, viewer: Viewer, id: GalleryId, user: UserId) -> Result<()> {
+        let action = if viewer.user()? == user { Action::View } else { Action::ManageMembers };
+        let txn = self.db.begin().await?;
+        locked(&*txn, viewer, id, action).await?;
+        let member = gallery_member::Entity::find_by_id((id, user))
+            .one(&*txn)
+            .await?
+            .ok_or_else(|| Error::user(UserErrorCode::NotFound, &["input", "userId"], "not a member"))?;
+        if member.role == Role::Owner {
+            keep_an_owner(&*txn, id).await?;
+        }
+        gallery_member::Entity::delete_by_id((id, user)).exec(&*txn).await?;
+        txn.commit().await?;
+        Ok(())
+    }
+}
+
+/// Locks the gallery's row first: two owners who remove each other at once must not both succeed.
+async fn locked(
+    connection: &impl ConnectionTrait,
+    viewer: Viewer,
+    id: GalleryId,
+    action: Action,
+) -> Result<Authorized<gallery::Model>> {
+    gallery::Entity::find_live(id).lock_exclusive().one(connection).await?;
+    access::gallery(connection, viewer, id, action).await
+}
+
+async fn keep_an_owner(connection: &impl ConnectionTrait, id: GalleryId) -> Result<()> {
+    let owners = gallery_member::Entity::find()
+        .filter(gallery_member::Column::GalleryId.eq(id))
+        .filter(gallery_member::Column::Role.eq(Role::Owner))
+        .count(connection)
+        .await?;
+    if owners > 1 {
+        return Ok(());
+    }
+    Err(Error::user(UserErrorCode::LastOwner, &["input"], "a gallery keeps at least one owner"))
+}
