@@ -16,7 +16,7 @@ use crate::auth::loader::UserLoader;
 use crate::error::Error;
 use crate::graphql::connection::connection;
 use crate::graphql::error::{GraphResult, UserError, user_errors};
-use crate::graphql::{id, loaded, services, viewer};
+use crate::graphql::{id, services, viewer};
 use crate::page::{Cursor, PageRequest};
 use crate::people::graphql::{Person, PersonFilter};
 use crate::photo::graphql::{Photo, PhotoFilter, PhotoOrder};
@@ -70,13 +70,13 @@ impl Gallery {
     /// Photos, those that still await their upload left out.
     async fn photo_count(&self, ctx: &Context<'_>) -> GraphResult<i64> {
         let count = ctx.data_unchecked::<DataLoader<PhotoCountLoader>>().load_one(self.0.id).await;
-        Ok(loaded(count)?.unwrap_or_default())
+        Ok(count?.unwrap_or_default())
     }
 
     /// The chosen cover, else the newest photo that can be shown.
     async fn cover_photo(&self, ctx: &Context<'_>) -> GraphResult<Option<Photo>> {
         let loader = ctx.data_unchecked::<DataLoader<CoverLoader>>();
-        let cover = loaded(loader.load_one((self.0.id, self.0.cover_photo_id)).await)?;
+        let cover = loader.load_one((self.0.id, self.0.cover_photo_id)).await?;
         Ok(cover.map(|row| Photo::from(self.0.with(row))))
     }
 
@@ -151,7 +151,7 @@ impl GalleryMember {
     /// Who.
     async fn user(&self, ctx: &Context<'_>) -> GraphResult<User> {
         let loader = ctx.data_unchecked::<DataLoader<UserLoader>>();
-        let user = loaded(loader.load_one(self.0.user_id).await)?;
+        let user = loader.load_one(self.0.user_id).await?;
         Ok(user.map(|row| User::new(row, viewer(ctx))).ok_or(Error::NotFound)?)
     }
 

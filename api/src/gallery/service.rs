@@ -5,7 +5,7 @@ use std::time::Duration;
 use entity::gallery::Matcher;
 use entity::gallery_member::Role;
 use entity::{GalleryId, PhotoId, Timestamp, gallery, gallery_member, photo, photo_label};
-use sea_orm::sea_query::{Expr, ExprTrait as _, Func};
+use sea_orm::sea_query::{Expr, Func};
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, Condition, EntityTrait, FromQueryResult, JoinType, Order, QueryFilter,
     QueryOrder, QuerySelect, RelationTrait,

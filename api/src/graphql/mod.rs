@@ -44,21 +44,3 @@ pub fn viewer(ctx: &Context<'_>) -> Viewer {
         .copied()
         .unwrap_or(Viewer::Anonymous)
 }
-
-/// What a DataLoader answered, as a resolver passes it on. A batch has one error for all its keys.
-///
-/// # Errors
-/// The batch's.
-pub fn loaded<T>(answer: Result<T, Arc<crate::error::Error>>) -> Result<T, crate::error::Error> {
-    use crate::error::Error;
-    answer.map_err(|error| match Arc::try_unwrap(error) {
-        Ok(error) => error,
-        Err(shared) => match &*shared {
-            Error::Unauthenticated => Error::Unauthenticated,
-            Error::Unavailable { what, source } => {
-                Error::Unavailable { what, source: anyhow::anyhow!("{source:#}") }
-            }
-            other => Error::Internal(anyhow::anyhow!("{other:?}")),
-        },
-    })
-}

@@ -17,7 +17,7 @@ use crate::error::Error;
 use crate::gallery::graphql::Gallery;
 use crate::gallery::loader::GalleryLoader;
 use crate::graphql::error::{GraphResult, UserError, user_errors};
-use crate::graphql::{id, loaded, services, viewer};
+use crate::graphql::{id, services, viewer};
 use crate::people::graphql::{BoundingBox, Face};
 use crate::storage::ObjectKey;
 
@@ -59,7 +59,7 @@ impl Photo {
     /// Its gallery.
     async fn gallery(&self, ctx: &Context<'_>) -> GraphResult<Gallery> {
         let loader = ctx.data_unchecked::<DataLoader<GalleryLoader>>();
-        let gallery = loaded(loader.load_one(self.0.gallery_id).await)?;
+        let gallery = loader.load_one(self.0.gallery_id).await?;
         Ok(gallery.map(Gallery::from).ok_or(Error::NotFound)?)
     }
 
@@ -109,7 +109,7 @@ impl Photo {
     /// Who uploaded it.
     async fn uploaded_by(&self, ctx: &Context<'_>) -> GraphResult<Option<User>> {
         let loader = ctx.data_unchecked::<DataLoader<UserLoader>>();
-        let user = loaded(loader.load_one(self.0.uploader_id).await)?;
+        let user = loader.load_one(self.0.uploader_id).await?;
         Ok(user.map(|row| User::new(row, viewer(ctx))))
     }
 
