@@ -1,0 +1,3 @@
+//! AWS STS on this machine.
+
+pub mod credentials;
