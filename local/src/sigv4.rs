@@ -21,15 +21,15 @@ const TIMESTAMP: &str = "%Y%m%dT%H%M%SZ";
 
 /// One access key: what the store knows about it.
 #[derive(Clone)]
-pub struct Credential {
+pub(crate) struct Credential {
     /// The secret that signs.
-    pub secret_access_key: String,
+    pub(crate) secret_access_key: String,
     /// Present for temporary credentials (STS): the request must carry this very token.
-    pub session_token: Option<String>,
+    pub(crate) session_token: Option<String>,
     /// When temporary credentials end.
-    pub expires_at: Option<DateTime<Utc>>,
+    pub(crate) expires_at: Option<DateTime<Utc>>,
     /// ARN of whoever holds the key, for logs and `GetCallerIdentity`.
-    pub principal_arn: String,
+    pub(crate) principal_arn: String,
 }
 
 impl std::fmt::Debug for Credential {
@@ -42,7 +42,7 @@ impl std::fmt::Debug for Credential {
 }
 
 /// Where access keys are looked up, long-lived and temporary ones alike.
-pub trait CredentialStore: Send + Sync {
+pub(crate) trait CredentialStore: Send + Sync {
     /// The credential with this access key id, also when it has expired: the verifier tells an
     /// expired token from an unknown one.
     fn find(&self, access_key_id: &str) -> Option<Credential>;
@@ -50,16 +50,16 @@ pub trait CredentialStore: Send + Sync {
 
 /// Who signed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Identity {
+pub(crate) struct Identity {
     /// The access key id of the signature.
-    pub access_key_id: String,
+    pub(crate) access_key_id: String,
     /// [`Credential::principal_arn`].
-    pub principal_arn: String,
+    pub(crate) principal_arn: String,
 }
 
 /// Why a request is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum SignatureError {
+pub(crate) enum SignatureError {
     /// No `Authorization` header.
     #[error("Missing Authentication Token")]
     Missing,
@@ -80,7 +80,7 @@ pub enum SignatureError {
 impl SignatureError {
     /// The exception's name in AWS's JSON services.
     #[must_use]
-    pub fn code(&self) -> &'static str {
+    pub(crate) fn code(&self) -> &'static str {
         match self {
             Self::Missing => "MissingAuthenticationTokenException",
             Self::Incomplete(_) => "IncompleteSignatureException",
@@ -93,7 +93,7 @@ impl SignatureError {
 
 /// Checks signatures for one service.
 #[derive(Clone)]
-pub struct Verifier {
+pub(crate) struct Verifier {
     service: &'static str,
     region: Option<String>,
     skew: TimeDelta,
@@ -105,7 +105,7 @@ impl Verifier {
     /// `region`, signatures for another one are refused, as a regional endpoint does; `None`
     /// accepts any (a global endpoint).
     #[must_use]
-    pub fn new(
+    pub(crate) fn new(
         service: &'static str,
         region: Option<String>,
         store: Arc<dyn CredentialStore>,
@@ -121,7 +121,7 @@ impl Verifier {
 
     /// The same with another tolerance for the client's clock: S3 and STS grant 15 minutes.
     #[must_use]
-    pub fn with_skew(mut self, skew: TimeDelta) -> Self {
+    pub(crate) fn with_skew(mut self, skew: TimeDelta) -> Self {
         self.skew = skew;
         self
     }
@@ -131,7 +131,7 @@ impl Verifier {
     /// # Errors
     /// [`SignatureError`] says which check failed. None of its messages names a secret or the
     /// signature that would have been right.
-    pub fn verify(
+    pub(crate) fn verify(
         &self,
         request: &Parts,
         body: &[u8],
@@ -283,7 +283,10 @@ impl<'a> Claim<'a> {
     }
 
     fn scope(&self) -> String {
-        format!("{}/{}/{}/aws4_request", self.date, self.region, self.service)
+        format!(
+            "{}/{}/{}/aws4_request",
+            self.date, self.region, self.service
+        )
     }
 }
 
@@ -292,9 +295,7 @@ fn incomplete(message: &str) -> SignatureError {
 }
 
 fn lacks(part: &str) -> SignatureError {
-    SignatureError::Incomplete(format!(
-        "Authorization header requires '{part}' parameter."
-    ))
+    SignatureError::Incomplete(format!("Authorization header requires '{part}' parameter."))
 }
 
 fn invalid(message: String) -> SignatureError {
@@ -399,7 +400,11 @@ fn canonical_request(
 
 /// Trims, and turns runs of spaces into one.
 fn squeeze(value: &str) -> String {
-    value.split(' ').filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
+    value
+        .split(' ')
+        .filter(|part| !part.is_empty())
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 /// Outside S3 each segment of the (already encoded) path is encoded once more.
@@ -452,7 +457,10 @@ fn signing_key(secret: &str, claim: &Claim<'_>) -> [u8; 32] {
 }
 
 fn mac(key: &[u8], data: &[u8]) -> Hmac<Sha256> {
-    #[expect(clippy::expect_used, reason = "HMAC takes a key of any length (RFC 2104)")]
+    #[expect(
+        clippy::expect_used,
+        reason = "HMAC takes a key of any length (RFC 2104)"
+    )]
     let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("any key length");
     mac.update(data);
     mac
