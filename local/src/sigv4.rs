@@ -7,12 +7,18 @@
 //! Source: "Signing AWS requests with Signature Version 4" and "Troubleshoot signed requests" in
 //! the IAM user guide, for the canonical form and the wording of the errors.
 
+mod canonical;
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
-use hmac::{Hmac, KeyInit, Mac};
+use hmac::Mac as _;
 use http::{HeaderMap, header, request::Parts};
 use sha2::{Digest, Sha256};
+
+use canonical::{canonical_request, mac, signing_key};
 
 /// The only algorithm that is accepted.
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
@@ -362,108 +368,6 @@ fn payload_hash(headers: &HeaderMap, body: &[u8]) -> Result<String, SignatureErr
         Some(declared) if declared != hash => Err(mismatch()),
         _ => Ok(hash),
     }
-}
-
-fn canonical_request(
-    request: &Parts,
-    claim: &Claim<'_>,
-    payload_hash: &str,
-) -> Result<String, SignatureError> {
-    let mut canonical = format!(
-        "{}\n{}\n{}\n",
-        request.method,
-        canonical_path(request.uri.path()),
-        canonical_query(request.uri.query().unwrap_or_default()),
-    );
-    for name in &claim.signed_headers {
-        let values: Vec<String> = request
-            .headers
-            .get_all(*name)
-            .iter()
-            .map(|value| value.to_str().map(squeeze))
-            .collect::<Result<_, _>>()
-            .map_err(|_| incomplete("A signed header is not ASCII."))?;
-        if values.is_empty() {
-            return Err(mismatch());
-        }
-        canonical.push_str(name);
-        canonical.push(':');
-        canonical.push_str(&values.join(","));
-        canonical.push('\n');
-    }
-    canonical.push('\n');
-    canonical.push_str(&claim.signed_headers.join(";"));
-    canonical.push('\n');
-    canonical.push_str(payload_hash);
-    Ok(canonical)
-}
-
-/// Trims, and turns runs of spaces into one.
-fn squeeze(value: &str) -> String {
-    value
-        .split(' ')
-        .filter(|part| !part.is_empty())
-        .collect::<Vec<_>>()
-        .join(" ")
-}
-
-/// Outside S3 each segment of the (already encoded) path is encoded once more.
-fn canonical_path(path: &str) -> String {
-    if path.is_empty() {
-        return "/".to_owned();
-    }
-    path.split('/').map(encode).collect::<Vec<_>>().join("/")
-}
-
-/// Pairs as they came over the wire, sorted by name and then by value.
-fn canonical_query(query: &str) -> String {
-    let mut pairs: Vec<(&str, &str)> = query
-        .split('&')
-        .filter(|pair| !pair.is_empty())
-        .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
-        .collect();
-    pairs.sort_unstable();
-    pairs
-        .iter()
-        .map(|(name, value)| format!("{name}={value}"))
-        .collect::<Vec<_>>()
-        .join("&")
-}
-
-/// RFC 3986 unreserved characters stay, everything else becomes `%XX`.
-fn encode(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
-            out.push(char::from(byte));
-        } else {
-            out.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    out
-}
-
-fn signing_key(secret: &str, claim: &Claim<'_>) -> [u8; 32] {
-    [claim.date, claim.region, claim.service, "aws4_request"]
-        .iter()
-        .fold(None, |key: Option<[u8; 32]>, part| {
-            let digest = match key {
-                Some(key) => mac(&key, part.as_bytes()),
-                None => mac(format!("AWS4{secret}").as_bytes(), part.as_bytes()),
-            };
-            Some(digest.finalize().into_bytes().into())
-        })
-        .unwrap_or_default()
-}
-
-fn mac(key: &[u8], data: &[u8]) -> Hmac<Sha256> {
-    #[expect(
-        clippy::expect_used,
-        reason = "HMAC takes a key of any length (RFC 2104)"
-    )]
-    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("any key length");
-    mac.update(data);
-    mac
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {

@@ -57,11 +57,11 @@ impl Analyser {
         image: SourceImage,
         select: impl FnOnce(&[DetectedFace]) -> Vec<usize> + Send + 'static,
     ) -> Result<Faces, ApiError> {
-        self.run(image, move |pixels, networks, known| {
+        self.run(image, move |work, known| {
             let all = match &known.faces {
                 Some(faces) => Arc::clone(faces),
                 None => {
-                    let mut faces = networks()?.detect_faces(pixels.get()?);
+                    let mut faces = work.networks()?.detect_faces(work.pixels()?);
                     faces.truncate(MAX_FACES);
                     Arc::new(faces)
                 }
@@ -71,7 +71,7 @@ impl Analyser {
                 let Some(face) = all.get(index) else { continue };
                 let embedding = match known.embeddings.get(&index) {
                     Some(embedding) => *embedding,
-                    None => networks()?.embed(pixels.get()?, face),
+                    None => work.networks()?.embed(work.pixels()?, face),
                 };
                 embeddings.insert(index, embedding);
             }
@@ -90,10 +90,10 @@ impl Analyser {
         &self,
         image: SourceImage,
     ) -> Result<Arc<Vec<DetectedObject>>, ApiError> {
-        self.run(image, |pixels, networks, known| {
+        self.run(image, |work, known| {
             let objects = match &known.objects {
                 Some(objects) => Arc::clone(objects),
-                None => Arc::new(networks()?.detect_objects(pixels.get()?)),
+                None => Arc::new(work.networks()?.detect_objects(work.pixels()?)),
             };
             let found = Findings {
                 objects: Some(Arc::clone(&objects)),
@@ -107,13 +107,7 @@ impl Analyser {
     async fn run<T: Send + 'static>(
         &self,
         image: SourceImage,
-        work: impl FnOnce(
-            &mut Pixels<'_>,
-            &dyn Fn() -> Result<&Vision, ApiError>,
-            &Findings,
-        ) -> Result<(T, Findings), ApiError>
-        + Send
-        + 'static,
+        work: impl FnOnce(&mut Work<'_>, &Findings) -> Result<(T, Findings), ApiError> + Send + 'static,
     ) -> Result<T, ApiError> {
         let core = Arc::clone(&self.cores)
             .acquire_owned()
@@ -124,12 +118,12 @@ impl Analyser {
             // Moved in: a caller that goes away does not free the core before the work is done.
             let _core = core;
             let known = memory.recall(&image.digest);
-            let mut pixels = Pixels {
+            let mut tools = Work {
                 image: &image,
+                networks: &networks,
                 decoded: None,
             };
-            let networks = || loaded(&networks);
-            let (answer, found) = work(&mut pixels, &networks, &known)?;
+            let (answer, found) = work(&mut tools, &known)?;
             memory.add(image.digest, found);
             Ok(answer)
         })
@@ -138,21 +132,22 @@ impl Analyser {
     }
 }
 
-fn loaded(networks: &OnceLock<Result<Vision, String>>) -> Result<&Vision, ApiError> {
-    networks
-        .get_or_init(|| Vision::load().map_err(|error| error.to_string()))
-        .as_ref()
-        .map_err(|error| ApiError::Internal(error.clone()))
-}
-
-/// The decoded image, once something needs it.
-struct Pixels<'a> {
+/// What a piece of work needs, each loaded when it is first asked for.
+struct Work<'a> {
     image: &'a SourceImage,
+    networks: &'a OnceLock<Result<Vision, String>>,
     decoded: Option<RgbImage>,
 }
 
-impl Pixels<'_> {
-    fn get(&mut self) -> Result<&RgbImage, ApiError> {
+impl<'a> Work<'a> {
+    fn networks(&self) -> Result<&'a Vision, ApiError> {
+        self.networks
+            .get_or_init(|| Vision::load().map_err(|error| error.to_string()))
+            .as_ref()
+            .map_err(|error| ApiError::Internal(error.clone()))
+    }
+
+    fn pixels(&mut self) -> Result<&RgbImage, ApiError> {
         let decoded = match self.decoded.take() {
             Some(decoded) => decoded,
             None => self.image.decode()?,

@@ -173,8 +173,9 @@ impl Store {
         }
         let mut collections = self.collections.write().await;
         let entry = collections.get_mut(name).ok_or_else(missing)?;
+        let info = entry.info.clone();
         let faces = self.loaded(entry).await?;
-        Ok((entry.info.clone(), Arc::clone(faces)))
+        Ok((info, Arc::clone(faces)))
     }
 
     /// Makes an empty collection.
