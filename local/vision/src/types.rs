@@ -74,14 +74,14 @@ pub struct Point {
 
 /// How the head is turned, in degrees; 0, 0, 0 looks straight at the camera.
 ///
-/// Signs follow Rekognition's `Pose`: estimated from the landmarks, so within some degrees only.
+/// Estimated from landmarks and an average head, so right within some degrees only.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Pose {
     /// Tilt towards a shoulder, -180..=180; positive is clockwise in the image.
     pub roll: f32,
     /// Turn to the side, -90..=90; positive looks towards the image's right.
     pub yaw: f32,
-    /// Nod, -90..=90; positive looks up.
+    /// Nod, -180..=180; positive looks up.
     pub pitch: f32,
 }
 
