@@ -40,10 +40,6 @@ impl Rekognition {
     ) -> Result<response::DescribeCollection, ApiError> {
         let name = collection_id(request.collection_id)?;
         let (info, faces) = self.store.faces(&name).await?;
-        #[expect(
-            clippy::cast_precision_loss,
-            reason = "milliseconds stay exact for ages"
-        )]
         let creation_timestamp = info.created_millis as f64 / 1000.0;
         Ok(response::DescribeCollection {
             face_count: faces.len() as u64,

@@ -83,7 +83,6 @@ fn apply((name, numbers): &Rule, points: &[Point]) -> Option<Landmark> {
         x += point.x;
         y += point.y;
     }
-    #[expect(clippy::cast_precision_loss, reason = "at most six points")]
     let count = numbers.len() as f32;
     Some(Landmark {
         r#type: name,

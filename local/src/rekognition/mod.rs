@@ -128,4 +128,9 @@ impl Rekognition {
             store,
         })
     }
+
+    /// Closes the database, after which every operation on collections fails.
+    pub(crate) async fn close(&self) {
+        self.store.close().await;
+    }
 }

@@ -282,6 +282,11 @@ impl Store {
         .await?
     }
 
+    /// Lets what is being written finish and closes the file.
+    pub(crate) async fn close(&self) {
+        self.database.close().await;
+    }
+
     /// The faces of a collection in memory, read from the database the first time.
     async fn loaded<'a>(
         &self,

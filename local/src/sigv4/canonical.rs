@@ -99,11 +99,7 @@ pub(super) fn signing_key(secret: &str, claim: &Claim<'_>) -> [u8; 32] {
 }
 
 pub(super) fn mac(key: &[u8], data: &[u8]) -> Hmac<Sha256> {
-    #[expect(
-        clippy::expect_used,
-        reason = "HMAC takes a key of any length (RFC 2104)"
-    )]
-    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("any key length");
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes a key of any length (RFC 2104)");
     mac.update(data);
     mac
 }
