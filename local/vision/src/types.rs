@@ -21,8 +21,8 @@ impl BoundingBox {
     /// The box between two corners, cut at the image's edges.
     #[must_use]
     pub fn from_corners(left: f32, top: f32, right: f32, bottom: f32) -> Self {
-        // `max` and `min` rather than `clamp`: they turn a NaN into a bound.
-        let unit = |v: f32| v.max(0.0).min(1.0);
+        // A NaN would survive `clamp` and end in a box that no comparison holds for.
+        let unit = |v: f32| if v.is_nan() { 0.0 } else { v.clamp(0.0, 1.0) };
         let (left, top) = (unit(left), unit(top));
         Self {
             left,
