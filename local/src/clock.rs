@@ -58,6 +58,11 @@ pub(crate) fn secret_access_key() -> String {
     STANDARD.encode(random_bytes::<30>())
 }
 
+/// An opaque token that goes with temporary credentials.
+pub(crate) fn session_token() -> String {
+    STANDARD.encode(random_bytes::<96>())
+}
+
 /// A generator for fault probabilities, reproducible when `seed` is given.
 pub(crate) fn generator(seed: Option<u64>) -> StdRng {
     seed.map_or_else(|| StdRng::from_seed(random_bytes()), StdRng::seed_from_u64)

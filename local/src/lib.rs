@@ -10,12 +10,16 @@
 //! - everything else: [`s3`], path style (`/bucket/key`).
 
 pub mod clock;
+mod dispatch;
 pub mod faults;
+mod folder;
 pub mod rekognition;
 pub mod s3;
+mod server;
 mod sigv4;
 pub mod stats;
 pub mod sts;
+mod wire;
 
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -23,11 +27,12 @@ use std::path::{Path, PathBuf};
 
 pub use faults::{Fault, FaultControl, FaultRule, Faults};
 pub use rekognition::{ObjectError, ObjectSource};
+pub use server::LocalAws;
 pub use stats::{OperationStats, Stats};
 pub use sts::credentials::{Credentials, load_or_create_credentials};
 
 /// What [`LocalAws::start`] needs to know.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct LocalConfig {
     /// Folder that holds objects, indexes and collections. Made when missing. One running
     /// server owns it at a time.
@@ -47,6 +52,17 @@ pub struct LocalConfig {
     pub trusted_roles: HashMap<String, String>,
     /// Largest object or part that one PUT may carry, in bytes. S3's own limit is 5 GiB.
     pub max_object_bytes: u64,
+}
+
+impl std::fmt::Debug for LocalConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LocalConfig")
+            .field("data_dir", &self.data_dir)
+            .field("listen", &self.listen)
+            .field("region", &self.region)
+            .field("access_key_id", &self.access_key_id)
+            .finish_non_exhaustive()
+    }
 }
 
 impl LocalConfig {
@@ -81,7 +97,7 @@ pub enum LocalError {
     /// Another running server owns the data folder.
     #[error("{} is in use by another running server", .0.display())]
     InUse(PathBuf),
-    /// The index of objects cannot be opened or written.
+    /// The index of objects cannot be opened.
     #[error("the index of objects: {0}")]
     Index(#[from] sea_orm::sqlx::Error),
     /// The stored access key pair is not readable as such.
@@ -92,6 +108,9 @@ pub enum LocalError {
         /// What is wrong with it.
         reason: String,
     },
+    /// The stored objects cannot be read.
+    #[error("the object store: {0}")]
+    Store(String),
     /// The Rekognition endpoint cannot be opened.
     #[error("rekognition: {0}")]
     Rekognition(String),

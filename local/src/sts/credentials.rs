@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -44,7 +44,7 @@ pub fn load_or_create_credentials(data_dir: &Path) -> Result<Credentials, LocalE
         secret_access_key: clock::secret_access_key(),
     };
     // A hard link publishes the whole file or nothing, and the first of two starters wins.
-    let temporary = data_dir.join(format!(".{FILE_NAME}.{}", clock::new_id()));
+    let temporary = temporary_name(&path);
     let written = write(&temporary, &made).and_then(|()| fs::hard_link(&temporary, &path));
     let removed = fs::remove_file(&temporary);
     match written {
@@ -72,7 +72,18 @@ fn read(path: &Path) -> Result<Option<Credentials>, LocalError> {
         })
 }
 
-fn write(path: &Path, credentials: &Credentials) -> std::io::Result<()> {
+/// Replaces a file whole, readable by the owner only.
+pub(super) fn write_private(path: &Path, content: &impl Serialize) -> std::io::Result<()> {
+    let temporary = temporary_name(path);
+    write(&temporary, content)?;
+    fs::rename(&temporary, path)
+}
+
+fn temporary_name(path: &Path) -> PathBuf {
+    path.with_extension(format!("{}.tmp", clock::new_id().simple()))
+}
+
+fn write(path: &Path, content: &impl Serialize) -> std::io::Result<()> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
@@ -81,7 +92,7 @@ fn write(path: &Path, credentials: &Credentials) -> std::io::Result<()> {
         options.mode(0o600);
     }
     let mut file: File = options.open(path)?;
-    serde_json::to_writer(&mut file, credentials)?;
+    serde_json::to_writer(&mut file, content)?;
     file.write_all(b"\n")?;
     file.sync_all()
 }
