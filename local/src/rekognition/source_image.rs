@@ -1,0 +1,138 @@
+//! The image of a request: where it comes from, its limits, and its pixels the right way up.
+//!
+//! Limits are those of "Guidelines and quotas in Amazon Rekognition": 5 MB as bytes, 15 MB as S3
+//! object, 80 pixels at least and 10,000 at most on either side, JPEG or PNG.
+
+use std::io::Cursor;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, RgbImage};
+use sha2::{Digest, Sha256};
+
+use super::error::ApiError;
+use super::request::{Image, S3Object, required, violation};
+use super::{ObjectError, Rekognition};
+
+const MAX_INLINE_BYTES: usize = 5 << 20;
+const MAX_OBJECT_BYTES: u64 = 15 << 20;
+const MIN_SIDE: u32 = 80;
+const MAX_SIDE: u32 = 10_000;
+/// What a decoder may produce: the largest image with four bytes a pixel. A PNG of the same size
+/// with eight bytes a pixel is refused.
+const MAX_DECODED_BYTES: u64 = MAX_SIDE as u64 * MAX_SIDE as u64 * 4;
+
+/// The encoded image, not looked at yet.
+pub(crate) struct SourceImage {
+    bytes: Bytes,
+    /// SHA-256 of the bytes: what an image is remembered by.
+    pub(crate) digest: [u8; 32],
+}
+
+impl Rekognition {
+    /// Fetches the bytes of an `Image`; `member` as errors spell it (`sourceImage`).
+    pub(crate) async fn source_image(
+        &self,
+        image: Option<Image>,
+        member: &str,
+    ) -> Result<SourceImage, ApiError> {
+        let image = required(image, member)?;
+        let bytes = match (image.bytes, image.s3_object) {
+            (Some(text), None) => inline(&text, member)?,
+            (None, Some(object)) => self.object(object, member).await?,
+            _ => return Err(ApiError::invalid_parameters()),
+        };
+        let digest = Sha256::digest(&bytes).into();
+        Ok(SourceImage { bytes, digest })
+    }
+
+    async fn object(&self, object: S3Object, member: &str) -> Result<Bytes, ApiError> {
+        let bucket = required(object.bucket, &format!("{member}.s3Object.bucket"))?;
+        let name = required(object.name, &format!("{member}.s3Object.name"))?;
+        let version = object.version.as_deref();
+        self.objects
+            .read(&bucket, &name, version, MAX_OBJECT_BYTES)
+            .await
+            .map_err(|error| match error {
+                ObjectError::NotFound => ApiError::InvalidS3Object,
+                ObjectError::TooLarge { size } => too_large(size, MAX_OBJECT_BYTES),
+                ObjectError::Unreadable(cause) => ApiError::Internal(cause.to_string()),
+            })
+    }
+}
+
+fn inline(text: &str, member: &str) -> Result<Bytes, ApiError> {
+    // Checked on the text, so that nothing large is decoded only to be refused.
+    if text.len() / 4 * 3 > MAX_INLINE_BYTES + 2 {
+        return Err(too_large(
+            (text.len() / 4 * 3) as u64,
+            MAX_INLINE_BYTES as u64,
+        ));
+    }
+    let bytes = STANDARD
+        .decode(text)
+        .map_err(|error| ApiError::Serialization(format!("{member}.bytes: {error}")))?;
+    if bytes.is_empty() {
+        let member = format!("{member}.bytes");
+        return Err(violation(
+            "",
+            &member,
+            "have length greater than or equal to 1",
+        ));
+    }
+    if bytes.len() > MAX_INLINE_BYTES {
+        return Err(too_large(bytes.len() as u64, MAX_INLINE_BYTES as u64));
+    }
+    Ok(bytes.into())
+}
+
+fn too_large(size: u64, limit: u64) -> ApiError {
+    ApiError::ImageTooLarge(format!(
+        "Image size of {size} bytes exceeds the allowed limit of {limit} bytes"
+    ))
+}
+
+impl SourceImage {
+    /// Decodes, after the header has shown that the pixels are worth decoding.
+    ///
+    /// The EXIF orientation of a JPEG is applied, so that every box is relative to the image as
+    /// shown; a PNG's is not looked at ("Getting image orientation and bounding box coordinates"
+    /// in the developer guide). Takes some ten milliseconds: not for an async thread.
+    ///
+    /// # Errors
+    /// [`ApiError::InvalidImageFormat`], [`ApiError::ImageTooLarge`], or invalid parameters for
+    /// an image below 80 pixels, as the service answers it.
+    pub(crate) fn decode(&self) -> Result<RgbImage, ApiError> {
+        let format = match image::guess_format(&self.bytes) {
+            Ok(format @ (ImageFormat::Jpeg | ImageFormat::Png)) => format,
+            _ => return Err(ApiError::InvalidImageFormat),
+        };
+        let mut decoder = ImageReader::with_format(Cursor::new(&self.bytes), format)
+            .into_decoder()
+            .map_err(unreadable)?;
+        let (width, height) = decoder.dimensions();
+        if width < MIN_SIDE || height < MIN_SIDE {
+            return Err(ApiError::invalid_parameters());
+        }
+        if width > MAX_SIDE || height > MAX_SIDE || decoder.total_bytes() > MAX_DECODED_BYTES {
+            return Err(ApiError::ImageTooLarge(format!(
+                "Image of {width} x {height} pixels exceeds the allowed limit of {MAX_SIDE} x {MAX_SIDE}"
+            )));
+        }
+        let orientation = match format {
+            ImageFormat::Jpeg => decoder.orientation().ok(),
+            _ => None,
+        };
+        let mut image = DynamicImage::from_decoder(decoder).map_err(unreadable)?;
+        if let Some(orientation) = orientation {
+            image.apply_orientation(orientation);
+        }
+        Ok(image.into_rgb8())
+    }
+}
+
+fn unreadable(error: image::ImageError) -> ApiError {
+    tracing::debug!(%error, "an image that cannot be decoded");
+    ApiError::InvalidImageFormat
+}

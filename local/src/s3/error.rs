@@ -1,0 +1,17 @@
+//! S3 errors that s3s has no name for.
+
+use std::borrow::Cow;
+
+use http::StatusCode;
+use s3s::{S3Error, S3ErrorCode};
+
+/// An error with a code of S3's that is not in s3s's list.
+pub(super) fn custom(
+    code: &'static str,
+    status: StatusCode,
+    message: impl Into<Cow<'static, str>>,
+) -> S3Error {
+    let mut error = S3Error::with_message(S3ErrorCode::Custom(code.into()), message);
+    error.set_status_code(status);
+    error
+}
