@@ -1,6 +1,5 @@
 //! The composition: the only place that names adapters.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,7 +24,8 @@ use crate::db::Db;
 use crate::gallery::job::DeleteGallery;
 use crate::gallery::service::GalleryService;
 use crate::graphql::Services;
-use crate::job::worker::Worker;
+use crate::job::Handler;
+use crate::job::worker::{WakeUp, Worker, WorkerSettings};
 use crate::people::job::GroupFaces;
 use crate::people::service::PeopleService;
 use crate::photo::job::DeletePhoto;
@@ -40,3 +40,227 @@ use crate::vision::rekognition::{Rekognition, RekognitionSettings};
 
 /// Bucket of the local stand-in.
 const LOCAL_BUCKET: &str = "eventgallery";
+/// How long running jobs may go on after the shutdown began.
+const GRACE: Duration = Duration::from_secs(20);
+/// Similarity from which Rekognition's CompareFaces and SearchFaces mean one person to us. AWS's
+/// default threshold is 80; 90 keeps look-alikes of one event apart.
+const AWS_THRESHOLD: f32 = 90.0;
+/// The stand-in maps dlib's published distance of 0.6 to 80.
+const LOCAL_THRESHOLD: f32 = 80.0;
+
+/// The whole system, wired. It works once it is served.
+pub struct App {
+    config: Arc<Config>,
+    db: Db,
+    services: Services,
+    signer: Arc<GetSigner>,
+    clock: Clock,
+    worker: Worker,
+    local: Option<LocalAws>,
+}
+
+impl App {
+    /// Wires everything: starts the local stand-ins where no bucket is configured, migrates the
+    /// database, connects.
+    ///
+    /// # Errors
+    /// What does not answer or is set wrongly, in words.
+    pub async fn start(config: Config, clock: Clock) -> Result<Self> {
+        let config = Arc::new(config);
+        std::fs::create_dir_all(&config.data_dir)
+            .with_context(|| format!("cannot make the data folder {}", config.data_dir.display()))?;
+        let aws = Aws::of(&config).await?;
+        let store = S3Store::new(&aws.s3);
+        if aws.local.is_some() {
+            store.ensure_bucket(&["*"]).await.context("cannot make the local bucket")?;
+        }
+        let signer = Arc::new(GetSigner::new(&aws.s3).await.context("S3 settings")?);
+        let store: Arc<dyn ObjectStore> = Arc::new(store);
+        let analyser: Arc<dyn Analyser> = Arc::new(Rekognition::new(aws.rekognition));
+
+        let url = config.database_url();
+        if config.database.migrate {
+            crate::db::migrate(&url).await.context("cannot bring the database's schema up to date")?;
+        }
+        let db = Db::connect(&url, config.database.max_connections)
+            .await
+            .context("cannot connect to the database")?;
+
+        let wired = Wiring { config: &config, db: &db, clock: &clock, store: &store, analyser: &analyser };
+        let wake_up = WakeUp::default();
+        let services = wired.services(aws.matcher, aws.threshold, &wake_up)?;
+        let worker = wired.worker(&services, wake_up, aws.threshold);
+        crate::upload::job::schedule(&db, &clock).await.context("cannot schedule the reaper")?;
+        Ok(Self { config, db, services, signer, clock, worker, local: aws.local })
+    }
+
+    /// The HTTP routes.
+    #[must_use]
+    pub fn router(&self) -> Router {
+        crate::http::router(crate::http::Door {
+            services: self.services.clone(),
+            db: self.db.clone(),
+            clock: self.clock.clone(),
+            signer: Arc::clone(&self.signer),
+            get_url_seconds: self.config.s3.get_url_seconds,
+            graphiql: self.config.graphiql,
+        })
+    }
+
+    /// The worker.
+    #[must_use]
+    pub fn worker(&self) -> &Worker {
+        &self.worker
+    }
+
+    /// The database.
+    #[must_use]
+    pub fn db(&self) -> &Db {
+        &self.db
+    }
+
+    /// The services.
+    #[must_use]
+    pub fn services(&self) -> &Services {
+        &self.services
+    }
+
+    /// The local stand-ins, where they run.
+    #[must_use]
+    pub fn local(&self) -> Option<&LocalAws> {
+        self.local.as_ref()
+    }
+
+    /// Serves the API, and works on the queue if configured, until `stop` is cancelled.
+    ///
+    /// # Errors
+    /// The listener's.
+    pub async fn serve(self, listener: TcpListener, stop: CancellationToken) -> Result<()> {
+        let worker = self.config.worker.enabled.then(|| {
+            let (worker, stop) = (self.worker.clone(), stop.clone());
+            tokio::spawn(async move { worker.run(stop).await })
+        });
+        // Nagle's algorithm holds the end of an answer back for 40 ms.
+        let listener = listener.tap_io(|stream| {
+            if let Err(error) = stream.set_nodelay(true) {
+                tracing::debug!(%error, "TCP_NODELAY");
+            }
+        });
+        let service = self.router().into_make_service_with_connect_info::<std::net::SocketAddr>();
+        let graceful = stop.clone();
+        axum::serve(listener, service)
+            .with_graceful_shutdown(async move { graceful.cancelled().await })
+            .await?;
+        stop.cancel();
+        if let Some(worker) = worker {
+            worker.await?;
+        }
+        self.close().await
+    }
+
+    /// Closes what is open.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn close(self) -> Result<()> {
+        if let Some(local) = self.local {
+            local.shutdown().await;
+        }
+        Ok(self.db.close().await?)
+    }
+}
+
+/// What is needed to make services and jobs.
+struct Wiring<'a> {
+    config: &'a Config,
+    db: &'a Db,
+    clock: &'a Clock,
+    store: &'a Arc<dyn ObjectStore>,
+    analyser: &'a Arc<dyn Analyser>,
+}
+
+/// Where S3 and Rekognition are.
+struct Aws {
+    s3: S3Settings,
+    rekognition: RekognitionSettings,
+    matcher: Matcher,
+    threshold: f32,
+    local: Option<LocalAws>,
+}
+
+impl Aws {
+    async fn of(config: &Config) -> Result<Self> {
+        let region = config.aws.region.clone();
+        let local = if config.is_local() { Some(start_local(config).await?) } else { None };
+        let keys = keys(config.s3.access_key.as_ref(), config.s3.secret_key.as_ref());
+        let s3_credentials = match (&local, keys) {
+            (Some((_, credentials)), _) | (None, Some(credentials)) => credentials.clone(),
+            (None, None) => chain(&region).await?,
+        };
+        let own = self::keys(config.rekognition.access_key.as_ref(), config.rekognition.secret_key.as_ref());
+        let rekognition_credentials = own.filter(|_| local.is_none()).unwrap_or_else(|| s3_credentials.clone());
+        let endpoint = local.as_ref().map(|(server, _)| server.endpoint().to_owned());
+        let bucket = config.s3.bucket.clone().unwrap_or_else(|| LOCAL_BUCKET.to_owned());
+        // The stand-in has no quota: it is as fast as this machine.
+        let (faces, labels) = match local {
+            Some(_) => (f64::from(u16::MAX), f64::from(u16::MAX)),
+            None => (config.rekognition.faces_per_second, config.rekognition.labels_per_second),
+        };
+        let matcher = match config.rekognition.matcher.as_deref() {
+            Some("compare") => Matcher::Compare,
+            Some(_) => Matcher::Collection,
+            None if local.is_some() => Matcher::Collection,
+            None => Matcher::Compare,
+        };
+        let default_threshold = if local.is_some() { LOCAL_THRESHOLD } else { AWS_THRESHOLD };
+        Ok(Self {
+            s3: S3Settings {
+                bucket: bucket.clone(),
+                region: region.clone(),
+                endpoint: endpoint.clone().or_else(|| config.s3.endpoint.clone()),
+                public_endpoint: if local.is_some() { None } else { config.s3.public_endpoint.clone() },
+                path_style: local.is_some() || config.s3.path_style,
+                credentials: s3_credentials,
+            },
+            rekognition: RekognitionSettings {
+                region,
+                endpoint: endpoint.or_else(|| config.rekognition.endpoint.clone()),
+                credentials: rekognition_credentials,
+                bucket,
+                faces_per_second: faces,
+                labels_per_second: labels,
+                min_label_confidence: config.rekognition.min_label_confidence,
+            },
+            matcher,
+            threshold: config.rekognition.similarity_threshold.unwrap_or(default_threshold),
+            local: local.map(|(server, _)| server),
+        })
+    }
+}
+
+async fn start_local(config: &Config) -> Result<(LocalAws, SharedCredentialsProvider)> {
+    let credentials = local::load_or_create_credentials(&config.data_dir)?;
+    let shared = fixed(&credentials.access_key_id, &credentials.secret_access_key);
+    let mut settings = LocalConfig::new(&config.data_dir, credentials);
+    settings.region.clone_from(&config.aws.region);
+    let server = LocalAws::start(settings).await.context("cannot start the local S3 and Rekognition")?;
+    Ok((server, shared))
+}
+
+fn keys(id: Option<&SecretString>, secret: Option<&SecretString>) -> Option<SharedCredentialsProvider> {
+    Some(fixed(id?.expose_secret(), secret?.expose_secret()))
+}
+
+fn fixed(id: &str, secret: &str) -> SharedCredentialsProvider {
+    SharedCredentialsProvider::new(Credentials::new(id, secret, None, None, "configuration"))
+}
+
+/// Profile, IRSA, instance: whatever the AWS SDK finds.
+async fn chain(region: &str) -> Result<SharedCredentialsProvider> {
+    aws_config::defaults(BehaviorVersion::latest())
+        .region(aws_config::Region::new(region.to_owned()))
+        .load()
+        .await
+        .credentials_provider()
+        .context("no AWS credentials: set S3_KEY and S3_SECRET, a profile or a role")
+}

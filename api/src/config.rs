@@ -46,6 +46,9 @@ pub struct Database {
     pub url: Option<SecretString>,
     /// Connections at most (MySQL and PostgreSQL).
     pub max_connections: u32,
+    /// Whether a start brings the schema up to date; with several replicas run
+    /// `eventgallery migrate` once instead.
+    pub migrate: bool,
 }
 
 /// `[aws]`
@@ -196,6 +199,7 @@ pub const ENVIRONMENT: &[Variable] = &[
     literal(&["LOG_JSON"], "log_json"),
     text(&["DATABASE_URI", "DATABASE_URL"], "database.url"),
     literal(&["DATABASE_MAX_CONNECTIONS"], "database.max_connections"),
+    literal(&["DATABASE_MIGRATE"], "database.migrate"),
     text(&["AWS_REGION", "AWS_DEFAULT_REGION"], "aws.region"),
     text(&["S3_BUCKET", "BUCKET_NAME"], "s3.bucket"),
     text(&["S3_ENDPOINT"], "s3.endpoint"),

@@ -7,7 +7,7 @@ use tokio::sync::OnceCell;
 
 use crate::clock::Clock;
 use crate::error::Result;
-use crate::storage::presign::{GetSigner, PageSigner};
+use crate::storage::presign::{GetSigner, PageSigner, attachment};
 use crate::storage::{ObjectKey, SignedUrl};
 use crate::upload::rules::extension;
 
@@ -35,7 +35,7 @@ impl ImageUrls {
             .page
             .get_or_try_init(|| async { self.signer.page(self.clock.now(), self.seconds).await })
             .await?;
-        Ok(page.get(key, filename))
+        Ok(page.get(key, filename.map(attachment).as_deref()))
     }
 }
 
