@@ -155,3 +155,38 @@ impl<'a> Work<'a> {
         Ok(self.decoded.insert(decoded))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_image_seen_before_is_neither_decoded_nor_analysed_again() {
+        let analyser = Analyser::new();
+        // Nothing that could be decoded: whatever comes back was remembered.
+        let image = || SourceImage::new(Bytes::from_static(b"not an image"));
+        assert!(analyser.faces(image(), |_| Vec::new()).await.is_err());
+
+        let face = DetectedFace {
+            bounding_box: vision::BoundingBox::default(),
+            confidence: 99.0,
+            landmarks: Vec::new(),
+            pose: vision::Pose::default(),
+            quality: vision::Quality::default(),
+        };
+        analyser.memory.add(
+            image().digest,
+            Findings {
+                faces: Some(Arc::new(vec![face.clone()])),
+                embeddings: HashMap::from([(0, Embedding([0.25; 128]))]),
+                objects: Some(Arc::default()),
+            },
+        );
+        let faces = analyser.faces(image(), |_| vec![0]).await.unwrap();
+        assert_eq!(*faces.all, [face]);
+        assert_eq!(faces.embedding(0).unwrap().0, [0.25; 128]);
+        assert!(analyser.objects(image()).await.unwrap().is_empty());
+    }
+}

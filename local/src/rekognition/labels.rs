@@ -54,26 +54,36 @@ fn check_features(features: &[String]) -> Result<(), ApiError> {
     }
 }
 
+/// A detector's score on Rekognition's scale.
+///
+/// The detector counts a score of 30 as a detection, Rekognition a confidence of 55 (the default
+/// of `MinConfidence`), and a root takes the one to the other and 100 to 100. Like the scale of
+/// `Similarity` it is a choice, not a calibration.
+fn confidence(score: f32) -> f32 {
+    score.clamp(0.0, 100.0).sqrt() * 10.0
+}
+
 /// Labels by confidence. A label is as sure as its surest instance, and so is everything that it
 /// is a kind of.
 fn labels(objects: &[DetectedObject], at_least: f32) -> Vec<Label> {
     let mut found: BTreeMap<&str, Label> = BTreeMap::new();
-    for object in objects
-        .iter()
-        .filter(|object| object.confidence >= at_least)
-    {
+    for object in objects {
+        let confidence = confidence(object.confidence);
+        if confidence < at_least {
+            continue;
+        }
         let concept = taxonomy::of_class(object.class);
         let label = found.entry(concept.name).or_insert_with(|| empty(concept));
-        label.confidence = label.confidence.max(object.confidence);
+        label.confidence = label.confidence.max(confidence);
         label.instances.push(Instance {
             bounding_box: object.bounding_box.into(),
-            confidence: object.confidence,
+            confidence,
         });
         for ancestor in taxonomy::ancestors(concept) {
             let label = found
                 .entry(ancestor.name)
                 .or_insert_with(|| empty(ancestor));
-            label.confidence = label.confidence.max(object.confidence);
+            label.confidence = label.confidence.max(confidence);
         }
     }
     let mut labels: Vec<Label> = found.into_values().collect();
@@ -123,10 +133,11 @@ mod tests {
 
     use super::*;
 
+    /// An object that comes out with this confidence.
     fn object(class: &'static str, confidence: f32) -> DetectedObject {
         DetectedObject {
             class,
-            confidence,
+            confidence: confidence * confidence / 100.0,
             bounding_box: BoundingBox::default(),
         }
     }
@@ -151,7 +162,7 @@ mod tests {
             ["Person", "Animal", "Canine", "Dog", "Mammal", "Pet"]
         );
         assert_eq!(found[0].instances.len(), 2);
-        assert_eq!(found[0].confidence, 95.0);
+        assert!((found[0].confidence - 95.0).abs() < 0.01);
         assert!(found[1].instances.is_empty(), "Animal is only implied");
         let parents: Vec<&str> = found[3].parents.iter().map(|parent| parent.name).collect();
         assert_eq!(parents, ["Animal", "Canine", "Mammal", "Pet"]);

@@ -8,7 +8,7 @@ use std::io::Cursor;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, RgbImage};
+use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, RgbImage};
 use sha2::{Digest, Sha256};
 
 use super::error::ApiError;
@@ -43,8 +43,7 @@ impl Rekognition {
             (None, Some(object)) => self.object(object, member).await?,
             _ => return Err(ApiError::invalid_parameters()),
         };
-        let digest = Sha256::digest(&bytes).into();
-        Ok(SourceImage { bytes, digest })
+        Ok(SourceImage::new(bytes))
     }
 
     async fn object(&self, object: S3Object, member: &str) -> Result<Bytes, ApiError> {
@@ -94,6 +93,11 @@ fn too_large(size: u64, limit: u64) -> ApiError {
 }
 
 impl SourceImage {
+    pub(crate) fn new(bytes: Bytes) -> Self {
+        let digest = Sha256::digest(&bytes).into();
+        Self { bytes, digest }
+    }
+
     /// Decodes, after the header has shown that the pixels are worth decoding.
     ///
     /// The EXIF orientation of a JPEG is applied, so that every box is relative to the image as
@@ -132,7 +136,11 @@ impl SourceImage {
     }
 }
 
-fn unreadable(error: image::ImageError) -> ApiError {
+fn unreadable(error: ImageError) -> ApiError {
+    // Dimensions so large that the decoder gives up before it can state them.
+    if let ImageError::Limits(limits) = error {
+        return ApiError::ImageTooLarge(format!("Image exceeds the allowed limit: {limits}"));
+    }
     tracing::debug!(%error, "an image that cannot be decoded");
     ApiError::InvalidImageFormat
 }
