@@ -1,0 +1,137 @@
+//! Who a searched face belongs to, out of what SearchFaces found. Pure.
+
+use std::collections::{HashMap, HashSet};
+
+use entity::{FaceId, face};
+
+use super::{Decided, Decision, Group};
+use crate::people::MatcherSettings;
+use crate::people::roster::{KnownFace, Roster};
+use crate::vision::CollectionMatch;
+
+/// Counts the votes of assigned faces.
+pub(super) struct Ballot<'a> {
+    roster: &'a Roster,
+    sure: f32,
+    /// Decisions of this batch.
+    groups: HashMap<FaceId, Group>,
+    sizes: HashMap<Group, u32>,
+    founders: Vec<FaceId>,
+    covers: HashSet<FaceId>,
+}
+
+#[derive(Default)]
+struct Votes {
+    faces: u32,
+    best: f32,
+    cover: bool,
+}
+
+impl<'a> Ballot<'a> {
+    pub(super) fn new(roster: &'a Roster, settings: &MatcherSettings) -> Self {
+        let sizes = roster
+            .people
+            .iter()
+            .map(|(id, person)| (Group::Person(*id), person.face_count))
+            .collect();
+        let covers = roster
+            .people
+            .values()
+            .filter_map(|p| Some(p.cover.as_ref()?.id));
+        Self {
+            roster,
+            sure: settings.sure(),
+            groups: HashMap::new(),
+            sizes,
+            founders: Vec::new(),
+            covers: covers.collect(),
+        }
+    }
+
+    /// Whether this batch decided on the face already.
+    pub(super) fn has(&self, face: FaceId) -> bool {
+        self.groups.contains_key(&face)
+    }
+
+    /// Decides on the searched face, and on those of its matches that are beyond doubt.
+    pub(super) fn settle(
+        &mut self,
+        searched: &KnownFace,
+        matches: &[CollectionMatch],
+        rows: Vec<face::Model>,
+        decided: &mut Decided,
+    ) {
+        let similarity: HashMap<&str, f32> = matches
+            .iter()
+            .map(|found| (found.face_id.as_str(), found.similarity))
+            .collect();
+        let found: Vec<(face::Model, f32)> = rows
+            .into_iter()
+            .filter_map(|row| {
+                let its = similarity.get(row.collection_face_id.as_deref()?)?;
+                Some((row, *its))
+            })
+            .collect();
+        let (group, its) = match self.choose(&found) {
+            Some((group, similarity)) => (group, Some(similarity)),
+            None if searched.can_found => {
+                self.founders.push(searched.id);
+                (Group::New(self.founders.len() - 1), None)
+            }
+            None => {
+                decided.decisions.insert(searched.id, Decision::Unmatched);
+                return;
+            }
+        };
+        self.join(searched.id, group, its, decided);
+        for (row, similarity) in found {
+            let free =
+                row.grouping != face::Grouping::Assigned && !self.groups.contains_key(&row.id);
+            if !free || similarity < self.sure {
+                continue;
+            }
+            self.join(row.id, group, Some(similarity), decided);
+            if row.grouping == face::Grouping::Unmatched {
+                decided.claimed.push(row.into());
+            }
+        }
+    }
+
+    /// The group with the most similar face, among those that enough of their faces vote for: more than half
+    /// of them, or a quarter with the cover (for a founder, itself). At 0.4 % false matches a
+    /// single vote out of many would be wrong too often.
+    fn choose(&self, found: &[(face::Model, f32)]) -> Option<(Group, f32)> {
+        let mut votes: HashMap<Group, Votes> = HashMap::new();
+        for (row, similarity) in found {
+            let group = match self.groups.get(&row.id) {
+                Some(group) => *group,
+                None => match row.person_id {
+                    Some(person) if self.roster.people.contains_key(&person) => {
+                        Group::Person(person)
+                    }
+                    _ => continue,
+                },
+            };
+            let votes = votes.entry(group).or_default();
+            votes.faces += 1;
+            votes.best = votes.best.max(*similarity);
+            votes.cover |= self.covers.contains(&row.id) || self.founders.contains(&row.id);
+        }
+        votes
+            .into_iter()
+            .filter(|(group, votes)| {
+                let size = self.sizes.get(group).copied().unwrap_or_default();
+                votes.faces * 2 > size || (votes.cover && votes.faces * 4 >= size)
+            })
+            .map(|(group, votes)| (group, votes.best))
+            .max_by(|(_, a), (_, b)| a.total_cmp(b))
+    }
+
+    fn join(&mut self, face: FaceId, group: Group, similarity: Option<f32>, decided: &mut Decided) {
+        self.groups.insert(face, group);
+        *self.sizes.entry(group).or_default() += 1;
+        decided
+            .decisions
+            .insert(face, Decision::Joins { group, similarity });
+    }
+}

@@ -1,0 +1,201 @@
+//! The pixels of face crops and contact sheets. Pure: pictures in, pictures out.
+//!
+//! A contact sheet is a square of 10 by 10 cells with one face each. A crop shows head and
+//! shoulders and nobody else: other known faces are painted over, since CompareFaces takes the
+//! largest face of its source and counts every face of its target.
+
+use bytes::Bytes;
+use entity::document::BoundingBox;
+use fast_image_resize::{ResizeOptions, Resizer};
+use image::codecs::jpeg::JpegEncoder;
+use image::{DynamicImage, Rgb, RgbImage};
+
+/// Cells in a row, and rows.
+pub const COLUMNS: u32 = 10;
+/// Cells of a sheet: CompareFaces looks at the 100 largest faces of its target.
+pub const CELLS: u32 = COLUMNS * COLUMNS;
+/// Pixels a side of a cell. A face fills about 120 of them; Rekognition's smallest face is 40 at
+/// 1920 by 1080 (developer guide, limits). A multiple of 16 keeps cells on JPEG's block borders,
+/// so that writing a sheet again does not wear the cells that did not change.
+pub const CELL: u32 = 192;
+/// Pixels a side of a sheet.
+pub const SIDE: u32 = COLUMNS * CELL;
+
+/// The crop's side in face sides: Rekognition advises head and shoulders over a tight cut.
+const ENLARGE: f32 = 1.6;
+/// Smallest source: Rekognition refuses pictures below 80 pixels, small faces match badly.
+const SOURCE_MIN: u32 = 192;
+/// Largest source: more pixels only cost time.
+const SOURCE_MAX: u32 = 640;
+const QUALITY: u8 = 90;
+const GREY: Rgb<u8> = Rgb([128, 128, 128]);
+
+/// Why a picture could not be read, scaled or written.
+#[derive(Debug, thiserror::Error)]
+pub enum SheetError {
+    /// Not a picture, or it cannot be written.
+    #[error(transparent)]
+    Image(#[from] image::ImageError),
+    /// It cannot be scaled.
+    #[error("cannot scale a picture: {0}")]
+    Resize(String),
+}
+
+/// A square in pixels that may lie partly outside of its picture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Square {
+    /// Left edge; negative left of the picture.
+    pub x: i64,
+    /// Top edge; negative above the picture.
+    pub y: i64,
+    /// Pixels a side, at least 1.
+    pub side: u32,
+}
+
+/// Where to cut head and shoulders of `face` out of a picture of this size.
+#[must_use]
+pub fn square(face: &BoundingBox, width: u32, height: u32) -> Square {
+    let (width, height) = (width as f32, height as f32);
+    let (face_width, face_height) = (face.width * width, face.height * height);
+    let side = (face_width.max(face_height) * ENLARGE).round().max(1.0);
+    let x = (face.left * width + face_width / 2.0 - side / 2.0).round();
+    let y = (face.top * height + face_height / 2.0 - side / 2.0).round();
+    Square {
+        x: x as i64,
+        y: y as i64,
+        side: side as u32,
+    }
+}
+
+/// Cuts `face` out of `picture`, with grey where the square leaves the picture and over `others`.
+#[must_use]
+pub fn cut(picture: &RgbImage, face: &BoundingBox, others: &[BoundingBox]) -> RgbImage {
+    let (width, height) = picture.dimensions();
+    let square = square(face, width, height);
+    let own = pixels(face, width, height);
+    let others: Vec<_> = others
+        .iter()
+        .map(|other| pixels(other, width, height))
+        .collect();
+    RgbImage::from_fn(square.side, square.side, |column, row| {
+        let (x, y) = (square.x + i64::from(column), square.y + i64::from(row));
+        let inside = (0..i64::from(width)).contains(&x) && (0..i64::from(height)).contains(&y);
+        // Where boxes overlap the face itself wins: it must stay whole.
+        let hidden = !own.contains(x, y) && others.iter().any(|other| other.contains(x, y));
+        if inside && !hidden {
+            *picture.get_pixel(x as u32, y as u32)
+        } else {
+            GREY
+        }
+    })
+}
+
+/// A cut face at the size of a CompareFaces source.
+///
+/// # Errors
+/// [`SheetError::Resize`].
+pub fn source(crop: RgbImage) -> Result<RgbImage, SheetError> {
+    let side = crop.width().clamp(SOURCE_MIN, SOURCE_MAX);
+    scale(crop, side)
+}
+
+/// A cut face at the size of a cell.
+///
+/// # Errors
+/// [`SheetError::Resize`].
+pub fn cell(crop: RgbImage) -> Result<RgbImage, SheetError> {
+    scale(crop, CELL)
+}
+
+/// A picture as JPEG.
+///
+/// # Errors
+/// [`SheetError::Image`].
+pub fn encode(picture: &RgbImage) -> Result<Bytes, SheetError> {
+    let mut bytes = Vec::new();
+    JpegEncoder::new_with_quality(&mut bytes, QUALITY).encode_image(picture)?;
+    Ok(bytes.into())
+}
+
+/// Reads a picture.
+///
+/// # Errors
+/// [`SheetError::Image`].
+pub fn decode(bytes: &[u8]) -> Result<RgbImage, SheetError> {
+    Ok(image::load_from_memory(bytes)?.into_rgb8())
+}
+
+/// An empty sheet.
+#[must_use]
+pub fn blank() -> RgbImage {
+    RgbImage::from_pixel(SIDE, SIDE, GREY)
+}
+
+/// Puts a face of [cell size](cell) into a cell, `None` empties it. Cells from [`CELLS`] on are
+/// not there.
+pub fn draw(sheet: &mut RgbImage, cell: u32, face: Option<&RgbImage>) {
+    let (left, top) = origin(cell);
+    for (x, y) in (0..CELL).flat_map(|y| (0..CELL).map(move |x| (x, y))) {
+        let pixel = face.and_then(|face| face.get_pixel_checked(x, y));
+        if let Some(target) = sheet.get_pixel_mut_checked(left + x, top + y) {
+            *target = *pixel.unwrap_or(&GREY);
+        }
+    }
+}
+
+/// Left upper pixel of a cell; cells count row by row.
+#[must_use]
+pub fn origin(cell: u32) -> (u32, u32) {
+    ((cell % COLUMNS) * CELL, (cell / COLUMNS) * CELL)
+}
+
+/// The cell that shows a face found in a sheet: the one of its centre. `None` outside of the sheet.
+#[must_use]
+pub fn cell_of(found: &BoundingBox) -> Option<u32> {
+    let index = |centre: f32| {
+        let place = (centre * COLUMNS as f32).floor();
+        (0.0..COLUMNS as f32)
+            .contains(&place)
+            .then_some(place as u32)
+    };
+    let column = index(found.left + found.width / 2.0)?;
+    let row = index(found.top + found.height / 2.0)?;
+    Some(row * COLUMNS + column)
+}
+
+fn scale(picture: RgbImage, side: u32) -> Result<RgbImage, SheetError> {
+    if picture.dimensions() == (side, side) {
+        return Ok(picture);
+    }
+    let mut scaled = DynamicImage::ImageRgb8(RgbImage::new(side, side));
+    Resizer::new()
+        .resize(
+            &DynamicImage::ImageRgb8(picture),
+            &mut scaled,
+            &ResizeOptions::default(),
+        )
+        .map_err(|error| SheetError::Resize(error.to_string()))?;
+    Ok(scaled.into_rgb8())
+}
+
+struct Pixels {
+    x: std::ops::Range<i64>,
+    y: std::ops::Range<i64>,
+}
+
+impl Pixels {
+    fn contains(&self, x: i64, y: i64) -> bool {
+        self.x.contains(&x) && self.y.contains(&y)
+    }
+}
+
+fn pixels(face: &BoundingBox, width: u32, height: u32) -> Pixels {
+    let (width, height) = (width as f32, height as f32);
+    let range = |from: f32, length: f32, side: f32| {
+        (from * side).floor() as i64..((from + length) * side).ceil() as i64
+    };
+    Pixels {
+        x: range(face.left, face.width, width),
+        y: range(face.top, face.height, height),
+    }
+}
