@@ -9,11 +9,13 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use entity::JobId;
+use entity::{JobId, Timestamp};
 use uuid::Uuid;
 
 pub mod queue;
 pub mod worker;
+
+pub use worker::WakeUp;
 
 /// A request for a job.
 #[derive(Clone, Debug)]
@@ -45,6 +47,23 @@ pub struct Lease {
     pub attempts: i32,
     /// Attempts allowed.
     pub max_attempts: i32,
+    /// How long the job is held without a sign of life.
+    pub seconds: i64,
+}
+
+impl Lease {
+    /// Whether the attempts were spent before this claim: nothing is left but to give up. So a job
+    /// that kills its worker ends too.
+    #[must_use]
+    pub fn is_spent(&self) -> bool {
+        self.attempts > self.max_attempts
+    }
+
+    /// Where the lease ends when it is extended at `now`.
+    #[must_use]
+    pub fn until(&self, now: Timestamp) -> Timestamp {
+        now.plus_seconds(self.seconds)
+    }
 }
 
 /// How a run ended, if not in an error.

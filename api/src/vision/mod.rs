@@ -129,4 +129,6 @@ pub trait Analyser: Send + Sync {
     async fn delete_faces(&self, collection: &str, face_ids: &[String]) -> Result<(), VisionError>;
 }
 
+mod answer;
+pub mod pace;
 pub mod rekognition;
