@@ -6,6 +6,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use entity::{GalleryId, PhotoId, SheetId, Timestamp};
 
+mod bucket;
+mod credentials;
 pub mod presign;
 pub mod s3;
 
@@ -168,7 +170,8 @@ pub trait ObjectStore: Send + Sync {
     /// Deletes objects; those that are not there count as deleted.
     async fn delete(&self, keys: &[ObjectKey]) -> Result<(), StorageError>;
 
-    /// Keys that begin with `prefix`, at most 1,000 a call; `after` is the last key of the call before.
+    /// Keys that begin with `prefix`, at most 1,000 a call; `after` is the last key of the call
+    /// before. Nothing follows once a call gives none.
     async fn list(
         &self,
         prefix: &str,
