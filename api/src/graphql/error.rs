@@ -3,6 +3,8 @@
 //! Resolvers answer [`GraphResult`]: through `?` only [`crate::error::Error`] passes, so that a stray
 //! database error cannot reach a client with its text.
 
+use std::sync::Arc;
+
 use async_graphql::{Enum, ErrorExtensionValues, SimpleObject};
 
 use crate::error::{Error, UserError as ServiceUserError, UserErrorCode as ServiceCode};
@@ -11,11 +13,18 @@ use crate::error::{Error, UserError as ServiceUserError, UserErrorCode as Servic
 pub type GraphResult<T> = Result<T, GraphError>;
 
 /// A top-level error. Deliberately not `Display`: it only becomes text here.
-#[derive(Debug)]
-pub struct GraphError(Error);
+#[derive(Clone, Debug)]
+pub struct GraphError(Arc<Error>);
 
 impl From<Error> for GraphError {
     fn from(error: Error) -> Self {
+        Self(Arc::new(error))
+    }
+}
+
+/// What a DataLoader answers: one error for all keys of its batch.
+impl From<Arc<Error>> for GraphError {
+    fn from(error: Arc<Error>) -> Self {
         Self(error)
     }
 }
@@ -40,12 +49,12 @@ impl From<GraphError> for async_graphql::Error {
         extensions.set("code", code(&error));
         if let Error::RateLimited {
             retry_after_seconds,
-        } = &error
+        } = &*error
         {
             extensions.set("retryAfterSeconds", *retry_after_seconds);
         }
         // The id joins what the client sees with the chain in the log.
-        if let Error::Internal(source) | Error::Unavailable { source, .. } = &error {
+        if let Error::Internal(source) | Error::Unavailable { source, .. } = &*error {
             let id = crate::clock::Clock::system().new_token().to_string();
             tracing::error!(error_id = id, code = code(&error), "{source:#}");
             extensions.set("errorId", id);
