@@ -1,3 +1,57 @@
-//! TODO
+//! Accounts: passwords, access tokens (JWT, minutes) and refresh tokens (rotated, weeks).
+//!
+//! A refresh token works once. All tokens that descend from one sign-in form a family; a second
+//! use of one of them means that it was stolen, and ends the family.
 
+pub mod graphql;
+pub mod limiter;
+pub mod loader;
+pub mod password;
 pub mod service;
+pub mod token;
+
+use std::net::IpAddr;
+
+use entity::{Timestamp, UserId};
+
+/// A user, without the password hash. [`graphql::User`] shows the e-mail address to its owner only.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Profile {
+    /// Whose it is.
+    pub id: UserId,
+    /// Name shown to other members.
+    pub name: String,
+    /// E-mail address.
+    pub email: String,
+}
+
+impl std::fmt::Debug for Profile {
+    /// Without name and address, so that neither reaches a log.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Profile({})", self.id)
+    }
+}
+
+/// A fresh pair of tokens.
+#[derive(Clone)]
+pub struct Session {
+    /// Whose they are.
+    pub user: Profile,
+    /// Bearer token for the `Authorization` header.
+    pub access_token: String,
+    /// Exchanged once for the next pair.
+    pub refresh_token: String,
+    /// When the access token ends.
+    pub expires_at: Timestamp,
+}
+
+impl std::fmt::Debug for Session {
+    /// Without the tokens.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Session({:?}, until {})", self.user, self.expires_at.0)
+    }
+}
+
+/// Where a request came from, for limits by address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClientAddress(pub IpAddr);

@@ -1,0 +1,196 @@
+//! Accounts and sessions in the schema.
+
+use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
+use chrono::{DateTime, Utc};
+
+use crate::access::Viewer;
+use crate::auth::{ClientAddress, Profile, Session};
+use crate::error::{Error, Result};
+use crate::graphql::error::{GraphResult, UserError, user_errors};
+use crate::graphql::{id, services, viewer};
+
+/// Somebody who can sign in.
+#[derive(Clone, Debug)]
+pub struct User {
+    profile: Profile,
+    is_viewer: bool,
+}
+
+impl User {
+    /// As `viewer` may see them: only one's own e-mail address shows.
+    #[must_use]
+    pub fn new(profile: Profile, viewer: Viewer) -> Self {
+        Self {
+            is_viewer: viewer == Viewer::User(profile.id),
+            profile,
+        }
+    }
+}
+
+#[Object]
+impl User {
+    /// Global id.
+    pub async fn id(&self) -> ID {
+        id::encode(self.profile.id)
+    }
+
+    /// Name shown to other members of a gallery.
+    async fn name(&self) -> &str {
+        &self.profile.name
+    }
+
+    /// E-mail address; null unless it is your own account.
+    async fn email(&self) -> Option<&str> {
+        self.is_viewer.then_some(self.profile.email.as_str())
+    }
+}
+
+/// A new account.
+#[derive(InputObject)]
+pub struct RegisterInput {
+    /// E-mail address; upper and lower case are the same account.
+    email: String,
+    /// Name shown to other members, 1 to 200 characters.
+    name: String,
+    /// 8 to 256 characters.
+    #[graphql(secret)]
+    password: String,
+}
+
+/// Credentials of an account.
+#[derive(InputObject)]
+pub struct SignInInput {
+    /// E-mail address.
+    email: String,
+    /// Password.
+    #[graphql(secret)]
+    password: String,
+}
+
+/// The session to go on with.
+#[derive(InputObject)]
+pub struct RefreshTokensInput {
+    /// The newest refresh token of the session. It works once: using it again ends the session.
+    #[graphql(secret)]
+    refresh_token: String,
+}
+
+/// The session to end.
+#[derive(InputObject)]
+pub struct SignOutInput {
+    /// Any refresh token of the session.
+    #[graphql(secret)]
+    refresh_token: String,
+}
+
+/// A session that began or goes on, or why not.
+#[derive(SimpleObject, Default)]
+pub struct SessionPayload {
+    /// Who is signed in.
+    user: Option<User>,
+    /// Send it as `Authorization: Bearer <token>`.
+    access_token: Option<String>,
+    /// Exchange it with `refreshTokens` before or after the access token ends. Works once.
+    refresh_token: Option<String>,
+    /// When the access token ends.
+    expires_at: Option<DateTime<Utc>>,
+    /// What stood in the way; empty on success.
+    user_errors: Vec<UserError>,
+}
+
+impl SessionPayload {
+    fn new(result: Result<Session>) -> GraphResult<Self> {
+        Ok(match Error::split(result)? {
+            Ok(session) => Self {
+                user: Some(User {
+                    profile: session.user,
+                    is_viewer: true,
+                }),
+                access_token: Some(session.access_token),
+                refresh_token: Some(session.refresh_token),
+                expires_at: Some(session.expires_at.to_utc()),
+                user_errors: Vec::new(),
+            },
+            Err(errors) => Self {
+                user_errors: user_errors(errors),
+                ..Self::default()
+            },
+        })
+    }
+}
+
+/// The end of a session.
+#[derive(SimpleObject)]
+pub struct SignOutPayload {
+    /// What stood in the way; empty on success.
+    user_errors: Vec<UserError>,
+}
+
+/// Who asks.
+#[derive(Debug, Default)]
+pub struct AuthQuery;
+
+#[Object]
+impl AuthQuery {
+    /// Your account; null without a token.
+    async fn viewer(&self, ctx: &Context<'_>) -> GraphResult<Option<User>> {
+        let viewer = viewer(ctx);
+        let Viewer::User(me) = viewer else {
+            return Ok(None);
+        };
+        let found = services(ctx).auth.profiles(&[me]).await?;
+        Ok(found
+            .into_values()
+            .next()
+            .map(|profile| User::new(profile, viewer)))
+    }
+}
+
+/// Accounts and sessions.
+#[derive(Debug, Default)]
+pub struct AuthMutation;
+
+#[Object]
+impl AuthMutation {
+    /// Makes an account and signs it in.
+    async fn register(
+        &self,
+        ctx: &Context<'_>,
+        input: RegisterInput,
+    ) -> GraphResult<SessionPayload> {
+        let auth = &services(ctx).auth;
+        let result = auth
+            .register(&input.email, &input.name, input.password)
+            .await;
+        SessionPayload::new(result)
+    }
+
+    /// Signs in. After ten failures an account waits for 15 minutes (RATE_LIMITED).
+    async fn sign_in(&self, ctx: &Context<'_>, input: SignInInput) -> GraphResult<SessionPayload> {
+        let address = ctx.data_opt::<ClientAddress>().map(|address| address.0);
+        let auth = &services(ctx).auth;
+        let result = auth.sign_in(&input.email, input.password, address).await;
+        SessionPayload::new(result)
+    }
+
+    /// Exchanges a refresh token for new tokens.
+    async fn refresh_tokens(
+        &self,
+        ctx: &Context<'_>,
+        input: RefreshTokensInput,
+    ) -> GraphResult<SessionPayload> {
+        SessionPayload::new(services(ctx).auth.refresh(&input.refresh_token).await)
+    }
+
+    /// Ends a session: none of its refresh tokens works any more, and its access token runs out.
+    async fn sign_out(
+        &self,
+        ctx: &Context<'_>,
+        input: SignOutInput,
+    ) -> GraphResult<SignOutPayload> {
+        services(ctx).auth.sign_out(&input.refresh_token).await?;
+        Ok(SignOutPayload {
+            user_errors: Vec::new(),
+        })
+    }
+}

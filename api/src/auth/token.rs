@@ -1,0 +1,179 @@
+//! Access tokens (JWT, HS256) and refresh tokens (random, kept as SHA-256).
+
+use std::fs;
+use std::io::Write as _;
+use std::path::Path;
+
+use anyhow::Context as _;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use entity::{Timestamp, UserId};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use secrecy::ExposeSecret as _;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+use uuid::Uuid;
+
+use crate::clock::Clock;
+use crate::config::Tokens;
+use crate::error::{Error, Result};
+
+/// Seconds that the clocks of two servers may differ.
+const LEEWAY_SECONDS: i64 = 5;
+/// Fewest bytes of a secret: HS256's own width (RFC 7518, 3.2).
+const MIN_SECRET_BYTES: usize = 32;
+/// `typ` claim of access tokens, so that no other token of ours can be used as one.
+const ACCESS: &str = "access";
+/// Longest token that is looked at.
+const MAX_TOKEN_BYTES: usize = 4096;
+
+#[derive(Serialize, Deserialize)]
+struct Claims {
+    iss: String,
+    aud: String,
+    sub: Uuid,
+    iat: i64,
+    exp: i64,
+    typ: String,
+}
+
+/// Signs and verifies access tokens.
+#[derive(Clone)]
+pub struct TokenKeys {
+    encoding: EncodingKey,
+    decoding: DecodingKey,
+    validation: Validation,
+    issuer: String,
+    audience: String,
+    access_seconds: u32,
+}
+
+impl std::fmt::Debug for TokenKeys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TokenKeys").finish_non_exhaustive()
+    }
+}
+
+impl TokenKeys {
+    /// Keys out of a secret of at least 32 bytes.
+    ///
+    /// # Errors
+    /// When the secret is shorter.
+    pub fn new(secret: &[u8], tokens: &Tokens) -> anyhow::Result<Self> {
+        anyhow::ensure!(
+            secret.len() >= MIN_SECRET_BYTES,
+            "the JWT secret must have at least {MIN_SECRET_BYTES} bytes"
+        );
+        let mut validation = Validation::new(Algorithm::HS256);
+        validation.set_issuer(&[&tokens.issuer]);
+        validation.set_audience(&[&tokens.audience]);
+        validation.set_required_spec_claims(&["iss", "aud", "sub", "exp"]);
+        // Ours below goes by the injected clock; the library only knows the system's.
+        validation.validate_exp = false;
+        Ok(Self {
+            encoding: EncodingKey::from_secret(secret),
+            decoding: DecodingKey::from_secret(secret),
+            validation,
+            issuer: tokens.issuer.clone(),
+            audience: tokens.audience.clone(),
+            access_seconds: tokens.access_seconds,
+        })
+    }
+
+    /// Keys out of the configured secret, the configured file, or a secret that is made once and
+    /// kept in `data_dir/jwt_secret`, readable by its owner only.
+    ///
+    /// # Errors
+    /// When the secret is too short or its file cannot be read or written.
+    pub fn from_config(tokens: &Tokens, data_dir: &Path, clock: &Clock) -> anyhow::Result<Self> {
+        if let Some(secret) = &tokens.jwt_secret {
+            return Self::new(secret.expose_secret().as_bytes(), tokens);
+        }
+        let secret = match &tokens.jwt_secret_file {
+            Some(file) => fs::read_to_string(file)
+                .with_context(|| format!("tokens.jwt_secret_file {}", file.display()))?,
+            None => kept_secret(data_dir, clock)
+                .with_context(|| format!("the JWT secret in {}", data_dir.display()))?,
+        };
+        Self::new(secret.trim().as_bytes(), tokens)
+    }
+
+    /// An access token for `user`, and when it ends.
+    ///
+    /// # Errors
+    /// `Internal`.
+    pub fn issue(&self, user: UserId, now: Timestamp) -> Result<(String, Timestamp)> {
+        let iat = now.seconds();
+        let exp = iat.saturating_add(i64::from(self.access_seconds));
+        let claims = Claims {
+            iss: self.issuer.clone(),
+            aud: self.audience.clone(),
+            sub: user.0,
+            iat,
+            exp,
+            typ: ACCESS.to_owned(),
+        };
+        let token = jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.encoding)
+            .map_err(Error::internal)?;
+        Ok((token, Timestamp::default().plus_seconds(exp)))
+    }
+
+    /// Whose access token this is.
+    ///
+    /// # Errors
+    /// [`Error::Unauthenticated`] for anything but a live access token of ours.
+    pub fn verify(&self, token: &str, now: Timestamp) -> Result<UserId> {
+        if token.len() > MAX_TOKEN_BYTES {
+            return Err(Error::Unauthenticated);
+        }
+        let claims = jsonwebtoken::decode::<Claims>(token, &self.decoding, &self.validation)
+            .map_err(|_| Error::Unauthenticated)?
+            .claims;
+        if claims.typ != ACCESS || claims.exp.saturating_add(LEEWAY_SECONDS) <= now.seconds() {
+            return Err(Error::Unauthenticated);
+        }
+        Ok(UserId(claims.sub))
+    }
+}
+
+/// A new refresh token: 32 random bytes.
+#[must_use]
+pub fn new_refresh_token(clock: &Clock) -> String {
+    URL_SAFE_NO_PAD.encode(clock.random_bytes::<32>())
+}
+
+/// What is kept of a refresh token. It is random, so a plain hash is as good as a slow one.
+#[must_use]
+pub fn refresh_token_hash(token: &str) -> String {
+    hex::encode(Sha256::digest(token.as_bytes()))
+}
+
+fn kept_secret(data_dir: &Path, clock: &Clock) -> anyhow::Result<String> {
+    let path = data_dir.join("jwt_secret");
+    if !path.exists() {
+        fs::create_dir_all(data_dir)?;
+        let draft = data_dir.join(format!(".jwt_secret-{}", clock.new_token()));
+        write_private(&draft, &hex::encode(clock.random_bytes::<32>()))?;
+        // Linking fails if another process was first; then its secret counts.
+        let linked = fs::hard_link(&draft, &path);
+        fs::remove_file(&draft)?;
+        match linked {
+            Err(e) if e.kind() != std::io::ErrorKind::AlreadyExists => return Err(e.into()),
+            _ => {}
+        }
+    }
+    Ok(fs::read_to_string(&path)?)
+}
+
+fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(path)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()
+}
+
+#[cfg(test)]
+mod tests;

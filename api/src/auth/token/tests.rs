@@ -1,0 +1,110 @@
+use super::*;
+
+const SECRET: &[u8] = b"0123456789abcdef0123456789abcdef";
+
+fn tokens() -> Tokens {
+    Tokens {
+        jwt_secret: None,
+        jwt_secret_file: None,
+        issuer: "eventgallery".into(),
+        audience: "guests".into(),
+        access_seconds: 900,
+        refresh_seconds: 3600,
+    }
+}
+
+fn keys() -> TokenKeys {
+    TokenKeys::new(SECRET, &tokens()).unwrap()
+}
+
+fn user() -> UserId {
+    UserId(Uuid::from_u128(7))
+}
+
+fn signed(header: &Header, change: impl FnOnce(&mut serde_json::Value), secret: &[u8]) -> String {
+    let mut claims = serde_json::json!({
+        "iss": "eventgallery", "aud": "guests", "sub": user().0, "iat": 1000, "exp": 1900, "typ": "access",
+    });
+    change(&mut claims);
+    jsonwebtoken::encode(header, &claims, &EncodingKey::from_secret(secret)).unwrap()
+}
+
+fn verified(token: &str, seconds: i64) -> bool {
+    keys()
+        .verify(token, Timestamp::default().plus_seconds(seconds))
+        .is_ok()
+}
+
+#[test]
+fn issued_token_lives_by_the_given_clock_only() {
+    let now = Timestamp::default().plus_seconds(1000);
+    let (token, ends) = keys().issue(user(), now).unwrap();
+    assert_eq!(ends.seconds(), 1900);
+    assert_eq!(keys().verify(&token, now).unwrap(), user());
+    assert!(verified(&token, 1904));
+    assert!(!verified(&token, 1905));
+}
+
+#[test]
+fn every_wrong_claim_is_refused() {
+    let header = Header::new(Algorithm::HS256);
+    assert!(verified(&signed(&header, |_| {}, SECRET), 1000));
+    for (claim, value) in [
+        ("iss", "someone"),
+        ("aud", "others"),
+        ("typ", "refresh"),
+        ("sub", "not-a-uuid"),
+    ] {
+        let token = signed(&header, |c| c[claim] = value.into(), SECRET);
+        assert!(!verified(&token, 1000), "{claim}");
+    }
+    for claim in ["iss", "aud", "sub", "exp", "typ"] {
+        let without = |c: &mut serde_json::Value| {
+            c.as_object_mut().unwrap().remove(claim);
+        };
+        assert!(
+            !verified(&signed(&header, without, SECRET), 1000),
+            "{claim}"
+        );
+    }
+}
+
+#[test]
+fn other_keys_and_algorithms_are_refused() {
+    let header = Header::new(Algorithm::HS256);
+    let other = b"another secret of at least 32 bytes";
+    assert!(!verified(&signed(&header, |_| {}, other), 1000));
+    let hs512 = Header::new(Algorithm::HS512);
+    assert!(!verified(&signed(&hs512, |_| {}, SECRET), 1000));
+    let token = signed(&header, |_| {}, SECRET);
+    let claims = token.split('.').nth(1).unwrap();
+    let none = URL_SAFE_NO_PAD.encode(r#"{"alg":"none","typ":"JWT"}"#);
+    assert!(!verified(&format!("{none}.{claims}."), 1000));
+    assert!(!verified(&"a".repeat(MAX_TOKEN_BYTES + 1), 1000));
+    assert!(!verified("", 1000));
+}
+
+#[test]
+fn short_secrets_are_refused() {
+    assert!(TokenKeys::new(&SECRET[..31], &tokens()).is_err());
+}
+
+#[test]
+fn secret_is_made_once_and_private() {
+    let clock = Clock::system();
+    let folder = std::env::temp_dir().join(format!("eventgallery-{}", clock.new_token()));
+    let first = kept_secret(&folder, &clock).unwrap();
+    assert_eq!(first.len(), 64);
+    assert_eq!(kept_secret(&folder, &clock).unwrap(), first);
+    assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = fs::metadata(folder.join("jwt_secret"))
+            .unwrap()
+            .permissions()
+            .mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+    fs::remove_dir_all(folder).unwrap();
+}
