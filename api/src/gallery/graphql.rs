@@ -107,7 +107,7 @@ impl Gallery {
     ) -> GraphResult<Connection<Cursor, Person>> {
         let request = PageRequest::new(first, after.as_deref())?;
         let page = services(ctx).people.page(&self.0, request, filter.unwrap_or_default().into()).await?;
-        Ok(connection(page.map(Person::from), request.after.is_some()))
+        Ok(connection(page.map(Person), request.after.is_some()))
     }
 
     /// Labels of the photos with their counts, most frequent first.

@@ -13,7 +13,10 @@ use crate::error::Error;
 use crate::graphql::connection::connection;
 use crate::graphql::error::{GraphResult, UserError, user_errors};
 use crate::graphql::{id, services, viewer};
-use crate::page::{Cursor, Page};
+use crate::gallery::graphql::Gallery;
+use crate::gallery::loader::GalleryLoader;
+use crate::page::{Cursor, PageRequest};
+use crate::photo::graphql::Photo;
 
 /// A person: a group of faces within one gallery.
 pub struct Person(pub Authorized<person::Model>);
@@ -55,15 +58,26 @@ impl Person {
     async fn photo_count(&self) -> i32 {
         self.0.photo_count
     }
-}
 
-/// A page of people.
-#[must_use]
-pub fn people(
-    page: Page<Authorized<person::Model>>,
-    has_previous: bool,
-) -> Connection<Cursor, Person> {
-    connection(page.map(Person), has_previous)
+    /// The gallery that the person belongs to.
+    async fn gallery(&self, ctx: &Context<'_>) -> GraphResult<Gallery> {
+        let loader = ctx.data_unchecked::<DataLoader<GalleryLoader>>();
+        let gallery = loader.load_one(self.0.gallery_id).await?;
+        Ok(gallery.map(Gallery::from).ok_or(Error::NotFound)?)
+    }
+
+    /// Photos that show the person, newest first, a page at a time.
+    #[graphql(complexity = "5 + usize::try_from(first).unwrap_or(0) * child_complexity")]
+    async fn photos(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many, 1 to 100.")] first: i32,
+        #[graphql(desc = "Go on after this cursor.")] after: Option<String>,
+    ) -> GraphResult<Connection<Cursor, Photo>> {
+        let request = PageRequest::new(first, after.as_deref())?;
+        let page = services(ctx).photo.page_of_person(&self.0, request).await?;
+        Ok(connection(page.map(Photo::from), request.after.is_some()))
+    }
 }
 
 /// Which people to list.

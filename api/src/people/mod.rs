@@ -11,6 +11,7 @@ pub mod job;
 pub mod loader;
 pub mod matcher;
 pub mod plan;
+mod removal;
 pub mod roster;
 pub mod service;
 pub mod sheet;

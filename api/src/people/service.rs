@@ -94,6 +94,18 @@ impl PeopleService {
         }
     }
 
+    pub(super) fn database(&self) -> &Db {
+        &self.db
+    }
+
+    pub(super) fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    pub(super) fn now(&self) -> entity::Timestamp {
+        self.clock.now()
+    }
+
     /// A page of a gallery's people, those on most photos first. One statement.
     ///
     /// # Errors

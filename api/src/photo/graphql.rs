@@ -175,7 +175,7 @@ impl Photo {
     #[graphql(complexity = "2 + 5 * child_complexity")]
     async fn faces(&self) -> Vec<Face> {
         let faces = self.document().map(|document| document.faces.clone()).unwrap_or_default();
-        faces.into_iter().map(|face| Face::new(self.0.with(face), self.0.id)).collect()
+        faces.into_iter().map(|face| Face::of(&self.0, face)).collect()
     }
 
     /// Labels, most certain first.

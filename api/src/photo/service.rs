@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use entity::photo::Status;
-use entity::{PhotoId, gallery, photo};
+use entity::{PhotoId, gallery, person, photo};
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use super::query::{self, Filter, Order};
@@ -46,6 +46,22 @@ impl PhotoService {
         let rows = query::select(gallery.id, &filter, order, request).all(self.db.read()).await?;
         let page = Page::of(rows, &request, |row| order.cursor(row));
         Ok(page.map(|row| gallery.with(row)))
+    }
+
+    /// A page of the photos that show a person, newest picture first. One statement.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn page_of_person(
+        &self,
+        person: &Authorized<person::Model>,
+        request: PageRequest,
+    ) -> Result<Page<Authorized<photo::Model>>> {
+        let filter = Filter { people: vec![person.id], ..Filter::default() };
+        let order = Order::TakenAtDesc;
+        let rows = query::select(person.gallery_id, &filter, order, request).all(self.db.read()).await?;
+        let page = Page::of(rows, &request, |row| order.cursor(row));
+        Ok(page.map(|row| person.with(row)))
     }
 
     /// One photo.
