@@ -1,1 +1,19 @@
-//! Test harness.
+//! The harness: the whole application over real HTTP, a real object store, real models, a real
+//! database and a clock that only tests move.
+//!
+//! `TEST_DATABASE_URL` puts it on MariaDB or PostgreSQL (a database of its own for each
+//! [`TestApp`]), `TEST_S3_ENDPOINT`, `TEST_S3_KEY` and `TEST_S3_SECRET` on another S3 server. What is
+//! not set runs on SQLite and the local stand-ins.
+
+#![expect(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a broken premise ends the test")]
+
+pub mod actor;
+pub mod app;
+pub mod aws;
+pub mod database;
+pub mod pictures;
+pub mod upload;
+
+pub use actor::Actor;
+pub use app::TestApp;
+pub use pictures::Picture;

@@ -1,0 +1,143 @@
+//! The application under test.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+
+use eventgallery::app::App;
+use eventgallery::clock::Clock;
+use eventgallery::config::Config;
+use eventgallery::db::Db;
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+use crate::actor::Actor;
+use crate::aws::{self, Endpoint};
+use crate::database::TestDatabase;
+
+/// The application, served on a loopback port.
+pub struct TestApp {
+    app: App,
+    /// Moves only when a test moves it.
+    pub clock: Clock,
+    /// Base URL.
+    pub url: String,
+    /// Bucket of its own.
+    pub bucket: String,
+    /// Its object store.
+    pub s3: Endpoint,
+    database: TestDatabase,
+    server: JoinHandle<()>,
+    settings: HashMap<String, String>,
+    folder: TempDir,
+}
+
+impl TestApp {
+    /// Starts one with defaults.
+    pub async fn start() -> Self {
+        Self::with(&[]).await
+    }
+
+    /// Starts one with these names of the environment set.
+    pub async fn with(environment: &[(&str, &str)]) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let database = TestDatabase::create(folder.path()).await;
+        let s3 = aws::s3();
+        let rekognition = aws::rekognition();
+        let bucket = format!("test-{}", Clock::system().new_token().simple());
+        aws::client(&s3).create_bucket().bucket(&bucket).send().await.expect("a bucket");
+        let mut settings: HashMap<String, String> = [
+            ("DATA_DIR", folder.path().display().to_string()),
+            ("DATABASE_URI", database.url.clone()),
+            ("S3_BUCKET", bucket.clone()),
+            ("S3_ENDPOINT", s3.url.clone()),
+            ("S3_PATH_STYLE", "true".into()),
+            ("S3_KEY", s3.access_key_id.clone()),
+            ("S3_SECRET", s3.secret_access_key.clone()),
+            ("REKOGNITION_ENDPOINT", rekognition.url),
+            ("AWS_REKOGNITION_KEY", rekognition.access_key_id),
+            ("AWS_REKOGNITION_SECRET", rekognition.secret_access_key),
+            ("REKOGNITION_MATCHER", "collection".into()),
+            ("REKOGNITION_SIMILARITY_THRESHOLD", "80".into()),
+            ("REKOGNITION_FACES_PER_SECOND", "10000".into()),
+            ("REKOGNITION_LABELS_PER_SECOND", "10000".into()),
+            ("DATABASE_MAX_CONNECTIONS", "5".into()),
+        ]
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect();
+        settings.extend(environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        let clock = Clock::manual();
+        let (app, url, server) = serve(&settings, clock.clone()).await;
+        Self { app, clock, url, bucket, s3, database, server, settings, folder }
+    }
+
+    /// Stops it and starts it again on the same data, as after a deployment.
+    pub async fn restart(self) -> Self {
+        self.server.abort();
+        self.app.close().await.expect("closed");
+        let (app, url, server) = serve(&self.settings, self.clock.clone()).await;
+        Self { app, url, server, ..self }
+    }
+
+    /// Somebody without an account.
+    #[must_use]
+    pub fn anonymous(&self) -> Actor {
+        Actor::anonymous(&self.url)
+    }
+
+    /// Somebody with a fresh account.
+    pub async fn user(&self, name: &str) -> Actor {
+        Actor::register(&self.url, name).await
+    }
+
+    /// Runs every job that is due; answers how many ran.
+    pub async fn run_jobs(&self) -> usize {
+        self.app.worker().run_until_idle().await.expect("jobs run")
+    }
+
+    /// The database, to look behind the API.
+    #[must_use]
+    pub fn db(&self) -> &Db {
+        self.app.db()
+    }
+
+    /// The application itself.
+    #[must_use]
+    pub fn app(&self) -> &App {
+        &self.app
+    }
+
+    /// Keys in the bucket, sorted.
+    pub async fn objects(&self) -> Vec<String> {
+        let mut keys = Vec::new();
+        let mut pages =
+            aws::client(&self.s3).list_objects_v2().bucket(&self.bucket).into_paginator().send();
+        while let Some(page) = pages.next().await {
+            keys.extend(page.expect("a listing").contents().iter().filter_map(|o| o.key().map(str::to_owned)));
+        }
+        keys.sort();
+        keys
+    }
+
+    /// Ends it and drops its database.
+    pub async fn stop(self) {
+        self.server.abort();
+        self.app.close().await.expect("closed");
+        self.database.drop().await;
+        drop(self.folder);
+    }
+}
+
+async fn serve(settings: &HashMap<String, String>, clock: Clock) -> (App, String, JoinHandle<()>) {
+    let file = std::path::Path::new("eventgallery.toml");
+    let config = Config::from_sources(file, |name| settings.get(name).cloned()).expect("a configuration");
+    let app = App::start(config, clock).await.expect("the application starts");
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    let service = app.router().into_make_service_with_connect_info::<SocketAddr>();
+    let server = tokio::spawn(async move {
+        axum::serve(listener, service).await.expect("served");
+    });
+    (app, url, server)
+}

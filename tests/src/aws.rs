@@ -1,0 +1,90 @@
+//! One set of stand-ins for the whole test process: loading the networks takes a moment.
+
+use std::sync::OnceLock;
+use std::sync::mpsc;
+
+use local::{LocalAws, LocalConfig};
+
+/// Where S3 and Rekognition answer, and with which key.
+#[derive(Clone, Debug)]
+pub struct Endpoint {
+    /// Base URL.
+    pub url: String,
+    /// Access key id.
+    pub access_key_id: String,
+    /// Secret access key.
+    pub secret_access_key: String,
+}
+
+/// The stand-ins of this process, started at the first call.
+pub fn stand_ins() -> &'static LocalAws {
+    &running().0
+}
+
+fn running() -> &'static (LocalAws, String, String) {
+    static STAND_INS: OnceLock<(LocalAws, String, String)> = OnceLock::new();
+    STAND_INS.get_or_init(|| {
+        let (send, receive) = mpsc::channel();
+        // A runtime of its own: each test's runtime ends with the test.
+        std::thread::spawn(move || {
+            let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+            runtime.block_on(async move {
+                let folder = tempfile::tempdir().expect("a folder").keep();
+                let credentials = local::load_or_create_credentials(&folder).expect("credentials");
+                let key = (credentials.access_key_id.clone(), credentials.secret_access_key.clone());
+                let server = LocalAws::start(LocalConfig::new(&folder, credentials)).await;
+                let server = server.expect("the stand-ins start");
+                assert!(send.send((server, key.0, key.1)).is_ok(), "somebody waits");
+                std::future::pending::<()>().await;
+            });
+        });
+        receive.recv().expect("the stand-ins")
+    })
+}
+
+/// Rekognition, always the stand-in.
+#[must_use]
+pub fn rekognition() -> Endpoint {
+    let (server, id, secret) = running();
+    Endpoint {
+        url: server.endpoint().to_owned(),
+        access_key_id: id.clone(),
+        secret_access_key: secret.clone(),
+    }
+}
+
+/// S3: the stand-in, or the server that the environment names.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "tests/run says which server to test against")]
+pub fn s3() -> Endpoint {
+    match std::env::var("TEST_S3_ENDPOINT") {
+        Ok(url) => Endpoint {
+            url,
+            access_key_id: std::env::var("TEST_S3_KEY").expect("TEST_S3_KEY"),
+            secret_access_key: std::env::var("TEST_S3_SECRET").expect("TEST_S3_SECRET"),
+        },
+        Err(_) => rekognition(),
+    }
+}
+
+/// Whether S3 is the stand-in, so that Rekognition can read its objects.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "tests/run says which server to test against")]
+pub fn analysis_works() -> bool {
+    std::env::var("TEST_S3_ENDPOINT").is_err()
+}
+
+/// An SDK client of the store.
+#[must_use]
+pub fn client(endpoint: &Endpoint) -> aws_sdk_s3::Client {
+    use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region};
+    let key = Credentials::new(&endpoint.access_key_id, &endpoint.secret_access_key, None, None, "test");
+    let config = aws_sdk_s3::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new("us-east-1"))
+        .endpoint_url(&endpoint.url)
+        .force_path_style(true)
+        .credentials_provider(key)
+        .build();
+    aws_sdk_s3::Client::from_conf(config)
+}
