@@ -287,3 +287,121 @@ impl<'a> Query<'a> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeDelta;
+
+    use super::*;
+    use crate::sigv4::Credential;
+
+    /// `AKIALONG` for ever; `ASIATEMP` with the token `token`, for so many seconds more.
+    struct Keys(i64);
+
+    impl CredentialStore for Keys {
+        fn find(&self, access_key_id: &str) -> Option<Credential> {
+            let temporary = match access_key_id {
+                "AKIALONG" => false,
+                "ASIATEMP" => true,
+                _ => return None,
+            };
+            let expires_at = clock::now_utc() + TimeDelta::seconds(self.0);
+            Some(Credential {
+                secret_access_key: "secret".to_owned(),
+                session_token: temporary.then(|| "token".to_owned()),
+                expires_at: temporary.then_some(expires_at),
+                principal_arn: String::new(),
+            })
+        }
+    }
+
+    fn refusal(uri: &str, headers: &[(&str, &str)], keys: &Keys) -> Option<String> {
+        let mut request = http::Request::builder().uri(uri);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let (parts, ()) = request.body(()).unwrap().into_parts();
+        check(&parts, "us-east-1", keys)
+            .err()
+            .map(|error| error.code().as_str().to_owned())
+    }
+
+    fn presigned(key: &str, scope: &str, rest: &str) -> String {
+        format!(
+            "/b/k?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential={key}%2F20261122%2F{scope}\
+             %2Faws4_request&X-Amz-Date=20261122T000000Z&X-Amz-SignedHeaders=host\
+             &X-Amz-Signature=0{rest}"
+        )
+    }
+
+    #[test]
+    fn a_session_needs_its_token_and_ends() {
+        let url = |key: &str, token: &str| {
+            presigned(key, "us-east-1%2Fs3", &format!("&X-Amz-Expires=60{token}"))
+        };
+        let token = "&X-Amz-Security-Token=token";
+        for (key, token, life, expected) in [
+            ("AKIALONG", "", 0, None),
+            ("AKIALONG", token, 0, Some("InvalidToken")),
+            ("ASIATEMP", token, 60, None),
+            ("ASIATEMP", token, -1, Some("ExpiredToken")),
+            ("ASIATEMP", "", 60, Some("InvalidToken")),
+            (
+                "ASIATEMP",
+                "&X-Amz-Security-Token=other",
+                60,
+                Some("InvalidToken"),
+            ),
+        ] {
+            let found = refusal(&url(key, token), &[], &Keys(life));
+            assert_eq!(found.as_deref(), expected, "{key} {token} {life}");
+        }
+    }
+
+    #[test]
+    fn a_query_is_read_once_and_as_s3s_reads_it() {
+        let good = "us-east-1%2Fs3";
+        let wrong = Some("AuthorizationQueryParametersError");
+        for (scope, rest, expected) in [
+            (good, "&X-Amz-Expires=604800", None),
+            (good, "&X-Amz-Expires=604801", wrong),
+            (good, "&X-Amz-Expires=-1", wrong),
+            (good, "&X-Amz-Expires=soon", wrong),
+            (good, "", wrong),
+            (good, "&X-Amz-Expires=60&X-Amz-Expires=600", wrong),
+            (
+                good,
+                "&X-Amz-Expires=60&X-Amz-SignedHeaders=host%3Bx-amz-acl",
+                wrong,
+            ),
+            (
+                good,
+                "&X-Amz-Expires=60&Signature=x",
+                Some("InvalidRequest"),
+            ),
+            ("eu-west-1%2Fs3", "&X-Amz-Expires=60", wrong),
+            ("us-east-1%2Fsts", "&X-Amz-Expires=60", wrong),
+        ] {
+            let found = refusal(&presigned("AKIALONG", scope, rest), &[], &Keys(0));
+            assert_eq!(found.as_deref(), expected, "{scope} {rest}");
+        }
+    }
+
+    #[test]
+    fn what_acts_on_the_request_must_be_signed() {
+        let url = presigned("AKIALONG", "us-east-1%2Fs3", "&X-Amz-Expires=60");
+        for (name, value, expected) in [
+            ("x-amz-copy-source", "/b/other", Some("AccessDenied")),
+            ("X-AMZ-META-A", "b", Some("AccessDenied")),
+            ("range", "bytes=0-1", None),
+            (
+                "authorization",
+                "AWS4-HMAC-SHA256 Credential=a",
+                Some("InvalidArgument"),
+            ),
+        ] {
+            let found = refusal(&url, &[(name, value)], &Keys(0));
+            assert_eq!(found.as_deref(), expected, "{name}");
+        }
+    }
+}

@@ -98,3 +98,36 @@ impl CredentialStore for Keyring {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn session(id: &str, minutes: i64) -> Session {
+        Session {
+            access_key_id: id.to_owned(),
+            secret_access_key: "secret".to_owned(),
+            session_token: "token".to_owned(),
+            expires_at: clock::now_utc() + chrono::TimeDelta::minutes(minutes),
+            principal_arn: "arn".to_owned(),
+        }
+    }
+
+    #[test]
+    fn sessions_survive_a_restart_and_old_ones_are_forgotten() {
+        let folder = tempfile::tempdir().unwrap();
+        let open = || Keyring::open(folder.path(), "AKIA".to_owned(), "own".to_owned()).unwrap();
+        let keyring = open();
+        for (id, minutes) in [("ASIAOLD", -90), ("ASIAENDED", -5), ("ASIANEW", 5)] {
+            keyring.add(session(id, minutes)).unwrap();
+        }
+        let again = open();
+        assert!(again.find("ASIAOLD").is_none());
+        let ended = again.find("ASIAENDED").unwrap();
+        assert!(ended.expires_at.unwrap() < clock::now_utc());
+        let new = again.find("ASIANEW").unwrap();
+        assert_eq!(new.session_token.as_deref(), Some("token"));
+        let own = again.find("AKIA").unwrap();
+        assert_eq!((own.session_token, own.expires_at), (None, None));
+    }
+}
