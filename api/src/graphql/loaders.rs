@@ -1,0 +1,21 @@
+//! DataLoaders: one set per request, so that nothing that one viewer may see is kept for another.
+
+use std::sync::Arc;
+
+use async_graphql::Request;
+use async_graphql::dataloader::DataLoader;
+
+use super::Services;
+use crate::access::Viewer;
+use crate::auth::loader::UserLoader;
+
+/// Gives a request its viewer and its loaders.
+#[must_use]
+pub fn attach(request: Request, services: &Services, viewer: Viewer) -> Request {
+    let users = UserLoader {
+        auth: Arc::clone(&services.auth),
+    };
+    request
+        .data(viewer)
+        .data(DataLoader::new(users, tokio::spawn))
+}
