@@ -11,8 +11,7 @@ use async_graphql::{
     ErrorExtensionValues, Positioned, Request, Response, ServerError, Value, Variables,
 };
 
-use super::Services;
-use super::loaders;
+use super::loaders::{self, Sources};
 use super::price::{self, LIMITS};
 use super::problem::{Problem, clip};
 use super::schema::{self, Schema};
@@ -20,7 +19,6 @@ use super::shape::Shape;
 use super::variables;
 use crate::access::Viewer;
 use crate::auth::ClientAddress;
-use crate::clock::Clock;
 
 /// Longest document in bytes.
 pub const MAX_QUERY_BYTES: usize = 100 * 1024;
@@ -64,8 +62,7 @@ pub enum Answer {
 pub struct Executor {
     schema: Schema,
     shape: Arc<Shape>,
-    services: Services,
-    clock: Clock,
+    sources: Sources,
 }
 
 impl std::fmt::Debug for Executor {
@@ -79,12 +76,11 @@ impl Executor {
     ///
     /// # Errors
     /// When the schema's own SDL does not parse.
-    pub fn new(services: Services, clock: Clock) -> anyhow::Result<Self> {
+    pub fn new(sources: Sources) -> anyhow::Result<Self> {
         Ok(Self {
-            schema: schema::build_schema(services.clone()),
+            schema: schema::build_schema(sources.services.clone()),
             shape: Arc::new(Shape::from_sdl(&schema::sdl())?),
-            services,
-            clock,
+            sources,
         })
     }
 
@@ -117,7 +113,7 @@ impl Executor {
         viewer: Viewer,
         address: Option<ClientAddress>,
     ) -> Answer {
-        let mut request = loaders::attach(prepared.request, &self.services, viewer);
+        let mut request = loaders::attach(prepared.request, &self.sources, viewer);
         if let Some(address) = address {
             request = request.data(address);
         }
@@ -158,7 +154,7 @@ impl Executor {
             extensions.set("code", "BAD_USER_INPUT");
             error.message = clip(&error.message);
         } else {
-            let id = self.clock.new_token().to_string();
+            let id = self.sources.clock.new_token().to_string();
             tracing::error!(error_id = id, code = "INTERNAL", "{}", error.message);
             extensions.set("code", "INTERNAL");
             extensions.set("errorId", id);

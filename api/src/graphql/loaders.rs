@@ -8,12 +8,25 @@ use async_graphql::dataloader::DataLoader;
 use super::Services;
 use crate::access::Viewer;
 use crate::auth::loader::UserLoader;
+use crate::clock::Clock;
+use crate::db::Db;
+
+/// What loaders load from.
+#[derive(Clone)]
+pub struct Sources {
+    /// Services.
+    pub services: Services,
+    /// Database.
+    pub db: Db,
+    /// Clock.
+    pub clock: Clock,
+}
 
 /// Gives a request its viewer and its loaders.
 #[must_use]
-pub fn attach(request: Request, services: &Services, viewer: Viewer) -> Request {
+pub fn attach(request: Request, sources: &Sources, viewer: Viewer) -> Request {
     let users = UserLoader {
-        auth: Arc::clone(&services.auth),
+        auth: Arc::clone(&sources.services.auth),
     };
     request
         .data(viewer)
