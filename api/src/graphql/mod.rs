@@ -2,7 +2,15 @@
 
 pub mod connection;
 pub mod error;
+pub mod execute;
 pub mod id;
+pub mod loaders;
+pub mod node;
+pub mod price;
+pub mod problem;
+pub mod schema;
+pub mod shape;
+pub mod variables;
 
 use std::sync::Arc;
 

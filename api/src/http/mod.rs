@@ -1,1 +1,99 @@
-//! TODO
+//! HTTP: the `/graphql` door, GraphiQL and health probes.
+
+mod accept;
+mod graphiql;
+mod graphql;
+mod health;
+mod parameters;
+mod trace;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::routing::{any, get};
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::{HeaderName, Method};
+use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::SizeAbove;
+use tower_http::cors::{Any, CorsLayer};
+
+pub use graphiql::EXAMPLES;
+
+use crate::auth::service::AuthService;
+use crate::clock::Clock;
+use crate::db::Db;
+use crate::graphql::Services;
+use crate::graphql::execute::Executor;
+use crate::graphql::loaders::Sources;
+use graphiql::Graphiql;
+
+/// Answers shorter than this are not worth a gzip header.
+const COMPRESS_ABOVE_BYTES: u16 = 8 * 1024;
+/// Browsers may keep what a preflight said for this long.
+const PREFLIGHT_SECONDS: u64 = 24 * 60 * 60;
+
+/// What the routes are made of.
+#[derive(Clone)]
+pub struct Door {
+    /// Services.
+    pub services: Services,
+    /// Database.
+    pub db: Db,
+    /// Clock.
+    pub clock: Clock,
+    /// Whether browsers get GraphiQL.
+    pub graphiql: bool,
+}
+
+/// What handlers share.
+struct Shared {
+    executor: Executor,
+    auth: Arc<AuthService>,
+    db: Db,
+    clock: Clock,
+    graphiql: Option<Graphiql>,
+}
+
+/// The routes. Serve them with `into_make_service_with_connect_info::<SocketAddr>()`, so that
+/// sign-ins can be limited by address.
+///
+/// # Errors
+/// When the schema cannot be read back: a mistake in the schema itself.
+pub fn router(door: Door) -> anyhow::Result<Router> {
+    let auth = Arc::clone(&door.services.auth);
+    let executor = Executor::new(Sources {
+        services: door.services,
+        db: door.db.clone(),
+        clock: door.clock.clone(),
+    })?;
+    let shared = Arc::new(Shared {
+        executor,
+        auth,
+        db: door.db,
+        clock: door.clock,
+        graphiql: door.graphiql.then(Graphiql::new),
+    });
+    // Bearer tokens do not go along by themselves, as cookies would: any site may ask.
+    let cors = CorsLayer::new()
+        .allow_origin(Any)
+        .allow_methods([Method::GET, Method::POST])
+        .allow_headers([AUTHORIZATION, CONTENT_TYPE])
+        .expose_headers([HeaderName::from_static(trace::REQUEST_ID)])
+        .max_age(Duration::from_secs(PREFLIGHT_SECONDS));
+    let router = Router::new()
+        .route("/graphql", any(graphql::serve))
+        .layer(cors)
+        .layer(DefaultBodyLimit::max(graphql::MAX_BODY_BYTES))
+        .route("/graphiql/{name}", get(graphiql::file))
+        .layer(CompressionLayer::new().compress_when(SizeAbove::new(COMPRESS_ABOVE_BYTES)))
+        .route("/health/live", get(health::live))
+        .route("/health/ready", get(health::ready))
+        .layer(axum::middleware::from_fn_with_state(
+            Arc::clone(&shared),
+            trace::trace,
+        ))
+        .with_state(shared);
+    Ok(router)
+}

@@ -1,0 +1,198 @@
+//! The one way to a running document, for every transport: parse, price, check variables, execute,
+//! and let no error out that is not meant for clients.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_graphql::parser::types::{
+    DocumentOperations, ExecutableDocument, OperationDefinition, OperationType,
+};
+use async_graphql::{
+    ErrorExtensionValues, Positioned, Request, Response, ServerError, Value, Variables,
+};
+
+use super::loaders::{self, Sources};
+use super::price::{self, LIMITS};
+use super::problem::{Problem, clip};
+use super::schema::{self, Schema};
+use super::shape::Shape;
+use super::variables;
+use crate::access::Viewer;
+use crate::auth::ClientAddress;
+
+/// Longest document in bytes.
+pub const MAX_QUERY_BYTES: usize = 100 * 1024;
+/// Longest execution.
+pub const TIMEOUT: Duration = Duration::from_secs(30);
+/// Errors in one answer.
+const MAX_ERRORS: usize = 20;
+
+/// What a client asks for, whatever the transport.
+#[derive(Debug, Default)]
+pub struct Parameters {
+    /// The document.
+    pub query: String,
+    /// Which of its operations to run.
+    pub operation_name: Option<String>,
+    /// Values of its variables: a JSON object or null.
+    pub variables: serde_json::Map<String, serde_json::Value>,
+}
+
+/// A document that may run.
+#[derive(Debug)]
+pub struct Prepared {
+    request: Request,
+    /// Whether it reads or writes.
+    pub operation: OperationType,
+}
+
+/// How it went.
+#[derive(Debug)]
+pub enum Answer {
+    /// Executed; single fields may have failed.
+    Executed(Response),
+    /// Nothing was executed.
+    Refused(Vec<ServerError>),
+    /// It took longer than [`TIMEOUT`].
+    TimedOut(ServerError),
+}
+
+/// Runs documents. Cheap to clone.
+#[derive(Clone)]
+pub struct Executor {
+    schema: Schema,
+    shape: Arc<Shape>,
+    sources: Sources,
+}
+
+impl std::fmt::Debug for Executor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Executor").finish_non_exhaustive()
+    }
+}
+
+impl Executor {
+    /// Over the services of the process.
+    ///
+    /// # Errors
+    /// When the schema's own SDL does not parse.
+    pub fn new(sources: Sources) -> anyhow::Result<Self> {
+        Ok(Self {
+            schema: schema::build_schema(sources.services.clone()),
+            shape: Arc::new(Shape::from_sdl(&schema::sdl())?),
+            sources,
+        })
+    }
+
+    /// Parses and checks, without executing anything.
+    ///
+    /// # Errors
+    /// A request error.
+    pub fn prepare(&self, parameters: Parameters) -> Result<Prepared, Problem> {
+        if parameters.query.trim().is_empty() {
+            return Err(Problem::bad_request("`query` is empty"));
+        }
+        let document = async_graphql::parser::parse_query(&parameters.query)
+            .map_err(|error| Problem::syntax(&error))?;
+        let name = parameters.operation_name.as_deref();
+        let operation = select(&document, name)?;
+        let variables = Variables::from_json(serde_json::Value::Object(parameters.variables));
+        price::check(&document, operation, &variables, &self.shape, &LIMITS)?;
+        variables::check(&operation.node, &variables, &self.shape, &LIMITS)?;
+        let operation = operation.node.ty;
+        let mut request = Request::new(parameters.query).variables(variables);
+        request.operation_name = parameters.operation_name;
+        request.set_parsed_query(document);
+        Ok(Prepared { request, operation })
+    }
+
+    /// Executes for a viewer.
+    pub async fn execute(
+        &self,
+        prepared: Prepared,
+        viewer: Viewer,
+        address: Option<ClientAddress>,
+    ) -> Answer {
+        let mut request = loaders::attach(prepared.request, &self.sources, viewer);
+        if let Some(address) = address {
+            request = request.data(address);
+        }
+        let Ok(mut response) = tokio::time::timeout(TIMEOUT, self.schema.execute(request)).await
+        else {
+            tracing::warn!(seconds = TIMEOUT.as_secs(), "a document took too long");
+            return Answer::TimedOut(Problem::timeout().into());
+        };
+        let refused = response.data == Value::Null
+            && !response.errors.is_empty()
+            && response.errors.iter().all(|error| error.path.is_empty());
+        response.errors.truncate(MAX_ERRORS);
+        for error in &mut response.errors {
+            self.complete(error);
+        }
+        if refused {
+            Answer::Refused(response.errors)
+        } else {
+            Answer::Executed(response)
+        }
+    }
+
+    /// Gives an error its code. What has none by now was not made for clients, unless the library
+    /// made it out of the client's own input.
+    fn complete(&self, error: &mut ServerError) {
+        if error
+            .extensions
+            .as_ref()
+            .is_some_and(|extensions| extensions.get("code").is_some())
+        {
+            return;
+        }
+        let mut extensions = ErrorExtensionValues::default();
+        if error.path.is_empty() {
+            extensions.set("code", "GRAPHQL_VALIDATION_FAILED");
+            error.message = clip(&error.message);
+        } else if is_about_input(&error.message) {
+            extensions.set("code", "BAD_USER_INPUT");
+            error.message = clip(&error.message);
+        } else {
+            let id = self.sources.clock.new_token().to_string();
+            tracing::error!(error_id = id, code = "INTERNAL", "{}", error.message);
+            extensions.set("code", "INTERNAL");
+            extensions.set("errorId", id);
+            error.message = "internal error".into();
+        }
+        error.extensions = Some(extensions);
+    }
+}
+
+/// Messages of async-graphql's `InputValueError`, the only errors without a code that arise from
+/// arguments.
+fn is_about_input(message: &str) -> bool {
+    [
+        "Failed to parse \"",
+        "Expected input type \"",
+        "Invalid value for argument ",
+    ]
+    .iter()
+    .any(|start| message.starts_with(start))
+}
+
+fn select<'a>(
+    document: &'a ExecutableDocument,
+    name: Option<&str>,
+) -> Result<&'a Positioned<OperationDefinition>, Problem> {
+    let unknown = || Problem::bad_request("the document has no operation of this `operationName`");
+    match (&document.operations, name) {
+        (DocumentOperations::Single(operation), None) => Ok(operation),
+        (DocumentOperations::Single(_), Some(_)) => Err(unknown()),
+        (DocumentOperations::Multiple(named), Some(name)) => named.get(name).ok_or_else(unknown),
+        (DocumentOperations::Multiple(named), None) => {
+            let mut operations = named.values();
+            match (operations.next(), operations.next()) {
+                (Some(operation), None) => Ok(operation),
+                _ => Err(Problem::bad_request(
+                    "the document has several operations: `operationName` must name one",
+                )),
+            }
+        }
+    }
+}

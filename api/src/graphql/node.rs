@@ -1,0 +1,94 @@
+//! `node` and `nodes`: any object by its global id.
+//!
+//! A new type takes a variant of [`Node`], a line in `load` and a function that loads many of it
+//! for a viewer.
+
+use std::collections::HashMap;
+
+use async_graphql::{Context, ID, Interface, Object};
+use entity::UserId;
+use uuid::Uuid;
+
+use super::error::GraphResult;
+use super::id::{self, GlobalId};
+use super::{services, viewer};
+use crate::auth::graphql::User;
+use crate::error::Error;
+
+/// Objects that one call may ask for.
+const MAX_IDS: usize = 100;
+
+/// An object with a global id.
+#[derive(Clone, Interface)]
+#[graphql(field(name = "id", ty = "ID", desc = "Global id."))]
+pub enum Node {
+    /// A user.
+    User(User),
+}
+
+/// Objects by id.
+#[derive(Debug, Default)]
+pub struct NodeQuery;
+
+#[Object]
+impl NodeQuery {
+    /// The object with this id; null when there is none that you may see.
+    async fn node(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Global id.")] id: ID,
+    ) -> GraphResult<Option<Node>> {
+        Ok(find(ctx, &[id]).await?.pop().flatten())
+    }
+
+    /// The objects with these ids, in their order, null where there is none that you may see. At
+    /// most 100.
+    async fn nodes(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Global ids.")] ids: Vec<ID>,
+    ) -> GraphResult<Vec<Option<Node>>> {
+        if ids.len() > MAX_IDS {
+            let message = format!("`ids` has at most {MAX_IDS} elements");
+            return Err(Error::BadUserInput(message).into());
+        }
+        find(ctx, &ids).await
+    }
+}
+
+async fn find(ctx: &Context<'_>, ids: &[ID]) -> GraphResult<Vec<Option<Node>>> {
+    viewer(ctx).user()?;
+    let mut wanted: HashMap<u8, Vec<Uuid>> = HashMap::new();
+    for (tag, uuid) in ids.iter().filter_map(id::split) {
+        wanted.entry(tag).or_default().push(uuid);
+    }
+    let mut found = Vec::with_capacity(ids.len());
+    found.resize_with(ids.len(), || None);
+    for (tag, uuids) in wanted {
+        let nodes = load(ctx, tag, &uuids).await?;
+        for (place, id) in found.iter_mut().zip(ids) {
+            if let Some((of, uuid)) = id::split(id)
+                && of == tag
+            {
+                *place = nodes.get(&uuid).cloned();
+            }
+        }
+    }
+    Ok(found)
+}
+
+async fn load(ctx: &Context<'_>, tag: u8, ids: &[Uuid]) -> GraphResult<HashMap<Uuid, Node>> {
+    match tag {
+        UserId::TAG => users(ctx, ids).await,
+        _ => Ok(HashMap::new()),
+    }
+}
+
+async fn users(ctx: &Context<'_>, ids: &[Uuid]) -> GraphResult<HashMap<Uuid, Node>> {
+    let ids: Vec<UserId> = ids.iter().copied().map(Into::into).collect();
+    let viewer = viewer(ctx);
+    let found = services(ctx).auth.visible(viewer, &ids).await?;
+    let node =
+        |profile: crate::auth::Profile| (profile.id.0, Node::User(User::new(profile, viewer)));
+    Ok(found.into_iter().map(node).collect())
+}

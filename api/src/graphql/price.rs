@@ -1,0 +1,421 @@
+//! What a document may cost, decided before it is validated or executed.
+//!
+//! async-graphql visits a fragment again at every spread, in validation already, so that a document
+//! of 900 bytes can keep a core busy for hours (2^31 visits). Here each fragment is priced once and
+//! its price added up, saturating, wherever it is spread: time is linear in the document.
+
+use std::collections::HashMap;
+
+use async_graphql::parser::types::{
+    ExecutableDocument, Field, FragmentDefinition, OperationDefinition, OperationType, Selection,
+    SelectionSet,
+};
+use async_graphql::{Name, Pos, Positioned, Value, Variables};
+
+use super::problem::Problem;
+use super::shape::{First, Shape, natural};
+
+/// The limits of one document.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Fields inside each other.
+    pub depth: u64,
+    /// The same below `__schema` and `__type`: the introspection query of graphql-js has 15.
+    pub introspection_depth: u64,
+    /// Fields in the answer, when every list is as long as its arguments allow.
+    pub cost: u64,
+    /// The same below `__schema` and `__type`, which answer out of memory.
+    pub introspection_cost: u64,
+    /// Selections of the whole document with every fragment written out: what validation visits.
+    pub selections: u64,
+    /// Selections inside each other, inline fragments and spreads included.
+    pub nesting: u64,
+    /// Fields at the root: mutations multiply there.
+    pub root_fields: u64,
+    /// Aliases in one selection set.
+    pub aliases_per_set: u64,
+    /// Aliases in one operation.
+    pub aliases: u64,
+    /// Directives in one operation.
+    pub directives: u64,
+    /// Operations in one document.
+    pub operations: usize,
+    /// Elements of one list in an argument or variable.
+    pub list: u64,
+    /// Values in all variables.
+    pub values: u64,
+}
+
+/// The limits that count.
+pub const LIMITS: Limits = Limits {
+    depth: 12,
+    introspection_depth: 20,
+    cost: 100_000,
+    introspection_cost: 400_000,
+    selections: 5_000,
+    nesting: 32,
+    root_fields: 30,
+    aliases_per_set: 30,
+    aliases: 100,
+    directives: 50,
+    operations: 20,
+    list: 1_000,
+    values: 20_000,
+};
+
+/// Assumed length of a list whose length no argument tells, such as a photo's faces.
+const LIST_LENGTH: u64 = 10;
+/// Assumed `first` where neither argument nor default tells: the largest page.
+const WHOLE_PAGE: u64 = crate::page::MAX_FIRST as u64;
+/// Assumed lengths of the lists of introspection.
+const INTROSPECTION_LISTS: [(&str, u64); 7] = [
+    ("types", 100),
+    ("fields", 10),
+    ("inputFields", 5),
+    ("enumValues", 5),
+    ("possibleTypes", 2),
+    ("args", 2),
+    ("directives", 5),
+];
+/// Parent type of everything below `__schema` and `__type`.
+const INTROSPECTION: &str = "__Introspection";
+
+/// What a selection set, and everything in it, asks for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Price {
+    /// See [`Limits::cost`].
+    pub cost: u64,
+    /// See [`Limits::introspection_cost`].
+    pub introspection_cost: u64,
+    /// See [`Limits::depth`].
+    pub depth: u64,
+    /// See [`Limits::introspection_depth`].
+    pub introspection_depth: u64,
+    /// See [`Limits::selections`].
+    pub selections: u64,
+    /// See [`Limits::aliases`].
+    pub aliases: u64,
+    /// See [`Limits::directives`].
+    pub directives: u64,
+    nesting: u64,
+    /// Of this set alone, with its fragments written out.
+    set_fields: u64,
+    set_aliases: u64,
+}
+
+impl Price {
+    fn add(&mut self, other: &Self) {
+        let sum = |a: &mut u64, b: u64| *a = a.saturating_add(b);
+        sum(&mut self.cost, other.cost);
+        sum(&mut self.introspection_cost, other.introspection_cost);
+        sum(&mut self.selections, other.selections);
+        sum(&mut self.aliases, other.aliases);
+        sum(&mut self.directives, other.directives);
+        sum(&mut self.set_fields, other.set_fields);
+        sum(&mut self.set_aliases, other.set_aliases);
+        self.depth = self.depth.max(other.depth);
+        self.introspection_depth = self.introspection_depth.max(other.introspection_depth);
+        self.nesting = self.nesting.max(other.nesting);
+    }
+
+    fn selected(mut self, directives: usize) -> Self {
+        self.selections = self.selections.saturating_add(1);
+        self.nesting = self.nesting.saturating_add(1);
+        self.directives = self.directives.saturating_add(directives as u64);
+        self
+    }
+}
+
+/// Prices a document whose operation `selected` will run, and refuses it when it passes a limit.
+///
+/// # Errors
+/// Which limit, in words.
+pub fn check(
+    document: &ExecutableDocument,
+    selected: &Positioned<OperationDefinition>,
+    variables: &Variables,
+    shape: &Shape,
+    limits: &Limits,
+) -> Result<Price, Problem> {
+    if document.operations.iter().count() > limits.operations {
+        return Err(too("operations in one document", limits.operations));
+    }
+    let mut pricer = Pricer::new(document, &selected.node, variables, shape, limits);
+    let price = pricer.operation(&selected.node)?;
+    // Validation visits the whole document, not only what will run.
+    let mut selections = price.selections;
+    for (_, operation) in document.operations.iter() {
+        if operation.pos != selected.pos {
+            selections = selections.saturating_add(pricer.operation(&operation.node)?.selections);
+        }
+    }
+    for (name, fragment) in &document.fragments {
+        let price = pricer.fragment(name, &fragment.node, false, 0)?;
+        selections = selections.saturating_add(price.selections);
+    }
+    if selections > limits.selections {
+        return Err(too(
+            "selections with fragments written out",
+            limits.selections,
+        ));
+    }
+    within(&price, limits)?;
+    Ok(price)
+}
+
+fn within(price: &Price, limits: &Limits) -> Result<(), Problem> {
+    for (value, limit, what) in [
+        (price.depth, limits.depth, "fields inside each other"),
+        (
+            price.introspection_depth,
+            limits.introspection_depth,
+            "fields inside each other in introspection",
+        ),
+        (
+            price.nesting,
+            limits.nesting,
+            "selections inside each other",
+        ),
+        (price.set_fields, limits.root_fields, "fields at the root"),
+        (price.aliases, limits.aliases, "aliases"),
+        (price.directives, limits.directives, "directives"),
+        (
+            price.cost,
+            limits.cost,
+            "fields in the answer: ask for shorter pages or fewer fields",
+        ),
+        (
+            price.introspection_cost,
+            limits.introspection_cost,
+            "fields in the answer of introspection",
+        ),
+    ] {
+        if value > limit {
+            return Err(too(what, limit));
+        }
+    }
+    Ok(())
+}
+
+fn too(what: &str, limit: impl std::fmt::Display) -> Problem {
+    Problem::too_complex(format!("the document asks for more than {limit} {what}"))
+}
+
+#[derive(Clone, Copy)]
+enum Fragment {
+    Open,
+    Priced(Price),
+}
+
+struct Pricer<'a> {
+    document: &'a ExecutableDocument,
+    shape: &'a Shape,
+    limits: &'a Limits,
+    /// What a variable says about lengths: its number, and the longest list in it.
+    variables: HashMap<&'a str, (Value, u64)>,
+    fragments: HashMap<(&'a str, bool), Fragment>,
+}
+
+impl<'a> Pricer<'a> {
+    fn new(
+        document: &'a ExecutableDocument,
+        operation: &'a OperationDefinition,
+        variables: &'a Variables,
+        shape: &'a Shape,
+        limits: &'a Limits,
+    ) -> Self {
+        let defined = operation.variable_definitions.iter().map(|definition| {
+            let name = &definition.node.name.node;
+            let value = variables
+                .get(name)
+                .or_else(|| definition.node.default_value.as_ref().map(|v| &v.node));
+            let number = match value {
+                Some(Value::Number(number)) => Value::Number(number.clone()),
+                _ => Value::Null,
+            };
+            (name.as_str(), (number, value.map_or(0, longest_list)))
+        });
+        Self {
+            document,
+            shape,
+            limits,
+            variables: defined.collect(),
+            fragments: HashMap::new(),
+        }
+    }
+
+    fn operation(&mut self, operation: &'a OperationDefinition) -> Result<Price, Problem> {
+        let roots = &self.shape.roots;
+        let root = match operation.ty {
+            OperationType::Query => &roots.query,
+            OperationType::Mutation => &roots.mutation,
+            OperationType::Subscription => &roots.subscription,
+        };
+        let mut price = self.set(&operation.selection_set.node, root, false, 0)?;
+        let directives = operation.directives.len() as u64;
+        price.directives = price.directives.saturating_add(directives);
+        Ok(price)
+    }
+
+    /// `counted`: an argument of the field above has told how long the lists in here are.
+    fn set(
+        &mut self,
+        set: &'a SelectionSet,
+        parent: &'a str,
+        counted: bool,
+        nesting: u64,
+    ) -> Result<Price, Problem> {
+        // Also keeps this recursion short, whatever the order of the fragments.
+        if nesting > self.limits.nesting {
+            return Err(too("selections inside each other", self.limits.nesting));
+        }
+        let mut price = Price::default();
+        for item in &set.items {
+            let directives = item.node.directives().len();
+            let inner = match &item.node {
+                Selection::Field(field) => self.field(&field.node, parent, counted, nesting)?,
+                Selection::InlineFragment(fragment) => {
+                    let condition = fragment.node.type_condition.as_ref();
+                    let ty = condition.map_or(parent, |on| on.node.on.node.as_str());
+                    self.set(&fragment.node.selection_set.node, ty, counted, nesting + 1)?
+                }
+                Selection::FragmentSpread(spread) => {
+                    let name = &spread.node.fragment_name.node;
+                    match self.document.fragments.get_key_value(name) {
+                        Some((name, fragment)) => {
+                            self.fragment(name, &fragment.node, counted, nesting + 1)?
+                        }
+                        // Validation names it.
+                        None => Price::default(),
+                    }
+                }
+            };
+            price.add(&inner.selected(directives));
+        }
+        if price.set_aliases > self.limits.aliases_per_set {
+            let limit = self.limits.aliases_per_set;
+            return Err(too("aliases in one selection set", limit));
+        }
+        Ok(price)
+    }
+
+    fn fragment(
+        &mut self,
+        name: &'a Name,
+        fragment: &'a FragmentDefinition,
+        counted: bool,
+        nesting: u64,
+    ) -> Result<Price, Problem> {
+        let key = (name.as_str(), counted);
+        match self.fragments.get(&key) {
+            Some(Fragment::Priced(price)) => return Ok(*price),
+            Some(Fragment::Open) => {
+                return Err(Problem::invalid("a fragment spreads itself"));
+            }
+            None => {}
+        }
+        self.fragments.insert(key, Fragment::Open);
+        let ty = fragment.type_condition.node.on.node.as_str();
+        let price = self
+            .set(&fragment.selection_set.node, ty, counted, nesting)?
+            .selected(fragment.directives.len());
+        self.fragments.insert(key, Fragment::Priced(price));
+        Ok(price)
+    }
+
+    fn field(
+        &mut self,
+        field: &'a Field,
+        parent: &'a str,
+        counted: bool,
+        nesting: u64,
+    ) -> Result<Price, Problem> {
+        let name = field.name.node.as_str();
+        let (length, first) = self.arguments(field)?;
+        let within_introspection = parent.starts_with("__");
+        let enters = !within_introspection && matches!(name, "__schema" | "__type");
+        let (ty, times, counted) = if within_introspection || enters {
+            let list = INTROSPECTION_LISTS.iter().find(|(list, _)| *list == name);
+            (INTROSPECTION, list.map_or(1, |(_, length)| *length), false)
+        } else {
+            match self.shape.field(parent, name) {
+                None => ("", length.max(1), false),
+                Some(known) => {
+                    let told = match known.first {
+                        First::Default(default) => {
+                            Some(first.or(default).unwrap_or(WHOLE_PAGE).max(1))
+                        }
+                        First::Absent => (length > 0).then_some(length),
+                    };
+                    let times = match told {
+                        Some(times) => times,
+                        None if known.is_list && !counted => LIST_LENGTH,
+                        None => 1,
+                    };
+                    let counted = told.is_some() && !known.is_list;
+                    (known.ty.as_str(), times, counted)
+                }
+            }
+        };
+        let set = &field.selection_set.node;
+        let inner = self.set(set, ty, counted, nesting + 1)?;
+        let mut price = Price {
+            cost: times.saturating_mul(inner.cost).saturating_add(1),
+            introspection_cost: inner.introspection_cost,
+            depth: inner.depth.saturating_add(1),
+            set_fields: 1,
+            set_aliases: u64::from(field.alias.is_some()),
+            ..inner
+        };
+        price.aliases = price.aliases.saturating_add(price.set_aliases);
+        if enters {
+            price.introspection_cost = std::mem::replace(&mut price.cost, 1);
+            price.introspection_depth = std::mem::replace(&mut price.depth, 1);
+        }
+        Ok(price)
+    }
+
+    /// The longest list in a field's arguments, and its `first`.
+    fn arguments(&self, field: &Field) -> Result<(u64, Option<u64>), Problem> {
+        let (mut longest, mut first) = (0, None);
+        for (name, value) in &field.arguments {
+            let constant = value.node.clone().into_const_with(|variable| {
+                let (number, length) = self
+                    .variables
+                    .get(variable.as_str())
+                    .cloned()
+                    .unwrap_or_default();
+                longest = longest.max(length);
+                Ok::<_, std::convert::Infallible>(number)
+            });
+            let Ok(constant) = constant;
+            longest = longest.max(longest_list(&constant));
+            if name.node == "first" {
+                first = natural(&constant);
+            }
+            if longest > self.limits.list {
+                return Err(long_list(self.limits.list, value.pos));
+            }
+        }
+        Ok((longest, first))
+    }
+}
+
+pub(super) fn long_list(limit: u64, pos: Pos) -> Problem {
+    Problem::input(format!("a list has more than {limit} elements")).at(pos)
+}
+
+/// Elements of the longest list in a value.
+fn longest_list(value: &Value) -> u64 {
+    match value {
+        Value::List(items) => {
+            let inner = items.iter().map(longest_list).max().unwrap_or_default();
+            inner.max(items.len() as u64)
+        }
+        Value::Object(fields) => fields.values().map(longest_list).max().unwrap_or_default(),
+        _ => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests;

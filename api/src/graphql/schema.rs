@@ -1,0 +1,41 @@
+//! The roots of the schema: every concept's queries and mutations, merged.
+
+use async_graphql::{EmptySubscription, MergedObject, SDLExportOptions, SchemaBuilder};
+
+use super::Services;
+use super::node::NodeQuery;
+use crate::auth::graphql::{AuthMutation, AuthQuery};
+
+/// The schema.
+pub type Schema = async_graphql::Schema<Query, Mutation, EmptySubscription>;
+
+/// Everything that can be read.
+#[derive(Default, MergedObject)]
+pub struct Query(NodeQuery, AuthQuery);
+
+/// Everything that can be changed.
+#[derive(Default, MergedObject)]
+pub struct Mutation(AuthMutation);
+
+/// The schema, ready to execute.
+#[must_use]
+pub fn build_schema(services: Services) -> Schema {
+    builder().data(services).finish()
+}
+
+/// The schema's text, the same for the same code: `schema.graphql`.
+#[must_use]
+pub fn sdl() -> String {
+    let options = SDLExportOptions::new()
+        .include_specified_by()
+        .use_space_ident();
+    let mut sdl = builder().finish().sdl_with_options(options);
+    sdl.truncate(sdl.trim_end().len());
+    sdl.push('\n');
+    sdl
+}
+
+/// Limits are not set here: [`super::price`] enforces them before the document gets this far.
+fn builder() -> SchemaBuilder<Query, Mutation, EmptySubscription> {
+    Schema::build(Query::default(), Mutation::default(), EmptySubscription).disable_suggestions()
+}

@@ -1,0 +1,215 @@
+//! `/graphql`: GraphQL over HTTP, as strict as the draft specification and its audits want it.
+//!
+//! Only POST with `application/json` can write, so no other site's form or image can; a GET can
+//! only read.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_graphql::ServerError;
+use async_graphql::parser::types::OperationType;
+use axum::body::{Body, Bytes};
+use axum::extract::{ConnectInfo, FromRequest as _, Request, State};
+use axum::response::{IntoResponse as _, Response};
+use http::header::{ACCEPT, ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, VARY};
+use http::header::{HeaderMap, HeaderValue, WWW_AUTHENTICATE};
+use http::{Method, StatusCode};
+use serde::Serialize;
+
+use super::accept::{self, Media};
+use super::{Shared, parameters};
+use crate::access::Viewer;
+use crate::auth::ClientAddress;
+use crate::graphql::execute::{Answer, MAX_QUERY_BYTES, Parameters};
+use crate::graphql::problem::Problem;
+
+/// Longest body in bytes.
+pub(super) const MAX_BODY_BYTES: usize = 1024 * 1024;
+/// Longest time for a body to arrive.
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+
+#[derive(Serialize)]
+struct Errors {
+    errors: Vec<ServerError>,
+}
+
+/// Every method of `/graphql`.
+pub(super) async fn serve(State(shared): State<Arc<Shared>>, request: Request) -> Response {
+    let accept = joined(request.headers(), &ACCEPT);
+    let mut response = match accept::negotiate(accept.as_deref()) {
+        Some(Media::Html) => match (&shared.graphiql, request.method()) {
+            (Some(graphiql), &Method::GET) => graphiql.page(),
+            _ => not_acceptable(),
+        },
+        Some(media) => run(&shared, request, media).await,
+        None => not_acceptable(),
+    };
+    let headers = response.headers_mut();
+    headers.append(VARY, HeaderValue::from_static("accept"));
+    headers
+        .entry(CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("no-store"));
+    response
+}
+
+async fn run(shared: &Shared, request: Request, media: Media) -> Response {
+    let viewer = match viewer(shared, request.headers()) {
+        Ok(viewer) => viewer,
+        Err(problem) => {
+            let challenge = HeaderValue::from_static("Bearer error=\"invalid_token\"");
+            let mut response = refuse(StatusCode::UNAUTHORIZED, media, problem);
+            response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+            return response;
+        }
+    };
+    let method = request.method().clone();
+    let address = request
+        .extensions()
+        .get::<ConnectInfo<SocketAddr>>()
+        .map(|info| ClientAddress(info.0.ip()));
+    let parameters = match read(request).await {
+        Ok(parameters) => parameters,
+        Err((status, problem)) => return refuse(status, media, problem),
+    };
+    let prepared = match shared.executor.prepare(parameters) {
+        Ok(prepared) => prepared,
+        Err(problem) => {
+            let status = match problem.code {
+                "BAD_REQUEST" | "QUERY_TOO_COMPLEX" => StatusCode::BAD_REQUEST,
+                _ => document_status(media),
+            };
+            return refuse(status, media, problem);
+        }
+    };
+    if method == Method::GET && prepared.operation != OperationType::Query {
+        let problem = Problem::bad_request("GET can only run queries: use POST");
+        let mut response = refuse(StatusCode::METHOD_NOT_ALLOWED, media, problem);
+        let allow = HeaderValue::from_static("POST");
+        response.headers_mut().insert(ALLOW, allow);
+        return response;
+    }
+    match shared.executor.execute(prepared, viewer, address).await {
+        Answer::Executed(response) => answer(StatusCode::OK, media, &response),
+        Answer::Refused(errors) => answer(document_status(media), media, &Errors { errors }),
+        Answer::TimedOut(error) => {
+            let errors = vec![error];
+            answer(StatusCode::GATEWAY_TIMEOUT, media, &Errors { errors })
+        }
+    }
+}
+
+/// Status for a document that cannot run. Clients of `application/json` take everything but 200
+/// for something that is no GraphQL answer.
+fn document_status(media: Media) -> StatusCode {
+    match media {
+        Media::GraphqlResponse => StatusCode::BAD_REQUEST,
+        Media::Json | Media::Html => StatusCode::OK,
+    }
+}
+
+async fn read(request: Request) -> Result<Parameters, (StatusCode, Problem)> {
+    let bad = |problem| (StatusCode::BAD_REQUEST, problem);
+    let parameters = match *request.method() {
+        Method::GET => parameters::from_uri(request.uri()).map_err(bad)?,
+        Method::POST => {
+            let content_type = joined(request.headers(), &CONTENT_TYPE);
+            if !accept::is_json(content_type.as_deref()) {
+                let problem = Problem::bad_request("the body must be application/json in UTF-8");
+                return Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, problem));
+            }
+            let body = body(request).await?;
+            parameters::from_json(&body).map_err(bad)?
+        }
+        _ => {
+            let problem = Problem::bad_request("use POST or GET");
+            return Err((StatusCode::METHOD_NOT_ALLOWED, problem));
+        }
+    };
+    if parameters.query.len() > MAX_QUERY_BYTES {
+        let problem =
+            Problem::bad_request(format!("`query` has more than {MAX_QUERY_BYTES} bytes"));
+        return Err((StatusCode::PAYLOAD_TOO_LARGE, problem));
+    }
+    Ok(parameters)
+}
+
+/// The body, under the router's limit of its length.
+async fn body(request: Request) -> Result<Bytes, (StatusCode, Problem)> {
+    let received = tokio::time::timeout(BODY_TIMEOUT, Bytes::from_request(request, &())).await;
+    match received {
+        Ok(Ok(bytes)) => Ok(bytes),
+        Ok(Err(rejection)) => {
+            let problem = Problem::bad_request(rejection.body_text());
+            Err((rejection.status(), problem))
+        }
+        Err(_) => {
+            let problem = Problem::bad_request("the body took too long");
+            Err((StatusCode::REQUEST_TIMEOUT, problem))
+        }
+    }
+}
+
+fn viewer(shared: &Shared, headers: &HeaderMap) -> Result<Viewer, Problem> {
+    let Some(authorization) = headers.get(AUTHORIZATION) else {
+        return Ok(Viewer::Anonymous);
+    };
+    let (scheme, token) = authorization
+        .to_str()
+        .ok()
+        .and_then(|text| text.trim().split_once(' '))
+        .ok_or_else(Problem::unauthenticated)?;
+    if !scheme.eq_ignore_ascii_case("bearer") {
+        return Err(Problem::unauthenticated());
+    }
+    shared
+        .auth
+        .viewer_of(token.trim())
+        .map_err(|_| Problem::unauthenticated())
+}
+
+fn refuse(status: StatusCode, media: Media, problem: Problem) -> Response {
+    let errors = vec![problem.into()];
+    let mut response = answer(status, media, &Errors { errors });
+    if status == StatusCode::METHOD_NOT_ALLOWED {
+        let allow = HeaderValue::from_static("GET, POST");
+        response.headers_mut().insert(ALLOW, allow);
+    }
+    response
+}
+
+fn not_acceptable() -> Response {
+    let problem = Problem::bad_request(
+        "answers are application/graphql-response+json or application/json, in UTF-8",
+    );
+    refuse(StatusCode::NOT_ACCEPTABLE, Media::Json, problem)
+}
+
+fn answer(status: StatusCode, media: Media, body: &impl Serialize) -> Response {
+    match serde_json::to_vec(body) {
+        Ok(bytes) => {
+            let mut response = Response::new(Body::from(bytes));
+            *response.status_mut() = status;
+            let content_type = HeaderValue::from_static(media.content_type());
+            response.headers_mut().insert(CONTENT_TYPE, content_type);
+            response
+        }
+        Err(error) => {
+            tracing::error!(%error, "an answer cannot be written as JSON");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}
+
+/// All lines of a header as one; none where one is no text.
+fn joined(headers: &HeaderMap, name: &http::HeaderName) -> Option<String> {
+    let lines: Result<Vec<&str>, _> = headers
+        .get_all(name)
+        .iter()
+        .map(HeaderValue::to_str)
+        .collect();
+    lines
+        .ok()
+        .filter(|lines| !lines.is_empty())
+        .map(|lines| lines.join(","))
+}

@@ -1,0 +1,67 @@
+//! One span and one log line a request. Neither holds a header, a body or a query string: tokens,
+//! e-mail addresses and signed URLs stay out of the log.
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::Response;
+use http::HeaderValue;
+use http::header::{REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
+use tracing::Instrument as _;
+
+use super::Shared;
+
+/// Header that carries the id of a request, in both directions.
+pub(super) const REQUEST_ID: &str = "x-request-id";
+/// Longest id that is taken over from a client.
+const MAX_ID_BYTES: usize = 64;
+
+/// Gives each request an id and a span.
+pub(super) async fn trace(
+    State(shared): State<Arc<Shared>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let id = match request.headers().get(REQUEST_ID) {
+        Some(id) if is_id(id.as_bytes()) => id.clone(),
+        _ => new_id(&shared),
+    };
+    let span = tracing::info_span!(
+        "request",
+        id = id.to_str().unwrap_or_default(),
+        method = %request.method(),
+        path = request.uri().path(),
+    );
+    let is_probe = request.uri().path().starts_with("/health/");
+    let began = std::time::Instant::now();
+    let mut response = next.run(request).instrument(span.clone()).await;
+    let (status, elapsed) = (response.status().as_u16(), began.elapsed());
+    let milliseconds = elapsed.as_secs_f64() * 1000.0;
+    span.in_scope(|| {
+        if is_probe {
+            tracing::debug!(status, milliseconds, "answered");
+        } else {
+            tracing::info!(status, milliseconds, "answered");
+        }
+    });
+    let headers = response.headers_mut();
+    headers.insert(REQUEST_ID, id);
+    let nosniff = HeaderValue::from_static("nosniff");
+    headers.insert(X_CONTENT_TYPE_OPTIONS, nosniff);
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    response
+}
+
+/// Whether an id can go into a log line as it is.
+fn is_id(id: &[u8]) -> bool {
+    (1..=MAX_ID_BYTES).contains(&id.len())
+        && id
+            .iter()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(byte))
+}
+
+fn new_id(shared: &Shared) -> HeaderValue {
+    let id = shared.clock.new_token().to_string();
+    HeaderValue::try_from(id).unwrap_or_else(|_| HeaderValue::from_static("-"))
+}
