@@ -4,12 +4,28 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use entity::{GalleryId, PhotoId, SheetId, Timestamp};
+use entity::{GalleryId, PhotoId, SheetId, Timestamp, photo};
 
 mod bucket;
 mod credentials;
 pub mod presign;
 pub mod s3;
+
+/// The picture types that we take, each with the extension of its key.
+const PICTURE_TYPES: [(&str, &str); 3] = [
+    ("image/jpeg", "jpg"),
+    ("image/png", "png"),
+    ("image/webp", "webp"),
+];
+
+/// A MIME type as we keep it, if we take pictures of that type. Upper case is taken too.
+#[must_use]
+pub fn picture_type(content_type: &str) -> Option<&'static str> {
+    PICTURE_TYPES
+        .iter()
+        .find(|(name, _)| name.eq_ignore_ascii_case(content_type))
+        .map(|(name, _)| *name)
+}
 
 /// Key of an object in the bucket. Made of our ids only, never of a client's file name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -22,6 +38,16 @@ impl ObjectKey {
         Self(format!(
             "galleries/{gallery}/photos/{photo}/original.{extension}"
         ))
+    }
+
+    /// The uploaded file of a photo.
+    #[must_use]
+    pub fn original_of(photo: &photo::Model) -> Self {
+        let extension = PICTURE_TYPES
+            .iter()
+            .find(|(name, _)| *name == photo.content_type)
+            .map_or("bin", |(_, extension)| *extension);
+        Self::original(photo.gallery_id, photo.id, extension)
     }
 
     /// JPEG of at most 2048 pixels a side.

@@ -57,11 +57,7 @@ impl GetSigner {
     ///
     /// # Errors
     /// Where the credentials cannot be had.
-    pub async fn page(
-        &self,
-        now: Timestamp,
-        ttl_seconds: u32,
-    ) -> Result<PageSigner, StorageError> {
+    pub async fn page(&self, now: Timestamp, ttl_seconds: u32) -> Result<PageSigner, StorageError> {
         let ttl = i64::from(ttl_seconds);
         let window = (ttl / 2).max(1);
         let signed_at = Timestamp::default()

@@ -100,11 +100,7 @@ async fn urls_equal_those_of_the_sdk() {
         let signed_at = Timestamp(now.seconds() / window * window * 1_000_000);
         let key = key(&mut random);
         let name = random
-            .pick(&[
-                None,
-                Some("IMG_0001.jpg"),
-                Some("Fête \"1/2\" 🎉 100%.jpg"),
-            ])
+            .pick(&[None, Some("IMG_0001.jpg"), Some("Fête \"1/2\" 🎉 100%.jpg")])
             .map(attachment);
 
         let client = Client::from_conf(
@@ -130,7 +126,11 @@ async fn urls_equal_those_of_the_sdk() {
 
         let page = signer.page(now, ttl).await.unwrap();
         let ours = page.get(&key, name.as_deref());
-        let context = format!("case {case}: {settings:?} {key:?}\n{}\n{}", ours.url, oracle.uri());
+        let context = format!(
+            "case {case}: {settings:?} {key:?}\n{}\n{}",
+            ours.url,
+            oracle.uri()
+        );
         assert_eq!(
             ours.url.split('?').next(),
             oracle.uri().split('?').next(),
@@ -167,7 +167,10 @@ async fn urls_stay_the_same_for_half_their_life_and_live_as_long_again() {
         urls.insert(signed.url);
     }
     assert_eq!(urls.len(), 2);
-    assert!(urls.iter().all(|url| url.starts_with("https://s3.example.org/photos/a?")));
+    assert!(
+        urls.iter()
+            .all(|url| url.starts_with("https://s3.example.org/photos/a?"))
+    );
 }
 
 #[tokio::test]
