@@ -19,6 +19,7 @@ use crate::page::{Cursor, PageRequest};
 use crate::photo::graphql::Photo;
 
 /// A person: a group of faces within one gallery.
+#[derive(Clone)]
 pub struct Person(pub Authorized<person::Model>);
 
 /// A person: a group of faces within one gallery, found by the analysis.
@@ -67,7 +68,6 @@ impl Person {
     }
 
     /// Photos that show the person, newest first, a page at a time.
-    #[graphql(complexity = "5 + usize::try_from(first).unwrap_or(0) * child_complexity")]
     async fn photos(
         &self,
         ctx: &Context<'_>,
@@ -100,6 +100,7 @@ impl From<PersonFilter> for Filter {
 }
 
 /// A face that was found in a photo.
+#[derive(Clone)]
 pub struct Face(pub Authorized<FaceInPhoto>);
 
 impl Face {
