@@ -68,6 +68,15 @@ fn a_face_without_size_makes_a_crop_all_the_same() {
 }
 
 #[test]
+fn a_face_outside_of_the_picture_makes_a_grey_crop() {
+    let picture = RgbImage::from_pixel(100, 100, Rgb([255, 0, 0]));
+    for outside in [face(-0.9, 0.1, 0.2, 0.2), face(1.5, 1.5, 0.2, 0.2)] {
+        let crop = sheet::cut(&picture, &outside, &[outside, face(0.0, 0.0, 1.0, 1.0)]);
+        assert!(crop.pixels().all(|pixel| pixel.0 == [128; 3]));
+    }
+}
+
+#[test]
 fn others_are_painted_over_but_never_the_face_itself() {
     let picture = RgbImage::from_pixel(100, 100, Rgb([255, 0, 0]));
     let own = face(0.4, 0.4, 0.2, 0.2);
