@@ -71,8 +71,8 @@ impl From<face::Model> for FaceInPhoto {
 
 /// People of galleries.
 pub struct PeopleService {
-    db: Db,
-    clock: Clock,
+    pub(super) db: Db,
+    pub(super) clock: Clock,
     analyser: Arc<dyn Analyser>,
     settings: MatcherSettings,
 }
@@ -317,7 +317,7 @@ impl PeopleService {
         Ok(())
     }
 
-    async fn load(
+    pub(super) async fn load(
         &self,
         viewer: Viewer,
         id: PersonId,
