@@ -39,3 +39,9 @@ need_eventgallery() {
 need_scratch() {
   SCRATCH=$(mktemp -d)
 }
+
+# Node.js and npm: the build itself wants them as well.
+need_npm() {
+  need node nodejs npm
+  need npm npm
+}
