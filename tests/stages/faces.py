@@ -27,6 +27,9 @@ def png(width, height, rows):
 
 
 def enlarged(pgm):
+    if pgm.startswith(b"P5\r\n"):
+        # Some were packed as text: every line feed, pixels of value 10 too, got a carriage return.
+        pgm = pgm.replace(b"\r\n", b"\n")
     match = re.match(rb"P5\s+(\d+)\s+(\d+)\s+255\s", pgm)
     width, height = int(match[1]), int(match[2])
     pixels = pgm[match.end() :]
