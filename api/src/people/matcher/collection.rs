@@ -57,7 +57,7 @@ impl CollectionMatcher {
         }
     }
 
-    /// Indexes the photo, unless it is: `None` if that is impossible for this picture.
+    /// Indexes the photo and records the ids. The inner error is Rekognition's; nothing is recorded then.
     async fn index(
         &mut self,
         photo: &[KnownFace],
@@ -76,7 +76,7 @@ impl CollectionMatcher {
         {
             return Ok(Err(error));
         }
-        if let Err(error) = self.record(&ids, fence).await {
+        if let Err(error) = self.record(photo, &ids, fence).await {
             // Nobody will know these faces: take them out again, as far as we can.
             let all: Vec<String> = indexed.into_iter().map(|face| face.face_id).collect();
             if let Err(error) = self.analyser.delete_faces(&self.collection, &all).await {
@@ -124,17 +124,18 @@ impl CollectionMatcher {
 
     async fn record(
         &self,
+        photo: &[KnownFace],
         ids: &HashMap<FaceId, String>,
         fence: &dyn Fence,
     ) -> Result<(), JobError> {
         let txn = self.db.begin().await?;
-        for (face, id) in ids {
+        for face in photo {
             face::Entity::update_many()
                 .set(face::ActiveModel {
-                    collection_face_id: Set(Some(id.clone())),
+                    collection_face_id: Set(ids.get(&face.id).cloned()),
                     ..Default::default()
                 })
-                .filter(face::Column::Id.eq(*face))
+                .filter(face::Column::Id.eq(face.id))
                 .exec(&*txn)
                 .await?;
         }
@@ -174,7 +175,9 @@ impl CollectionMatcher {
             .await?)
     }
 
-    /// Collection ids of every face of the batch that has one, after indexing what has none.
+    /// Collection ids of the batch's faces. Photos are indexed on which a waiting face has none: as
+    /// a rule new ones, else those that a later detection found more faces on. A face that
+    /// IndexFaces does not find is decided at once, so that its photo is not indexed over again.
     async fn ids(
         &mut self,
         batch: &Batch,
@@ -183,12 +186,11 @@ impl CollectionMatcher {
     ) -> Result<HashMap<FaceId, String>, JobError> {
         let mut ids = HashMap::new();
         for photo in batch.photos() {
-            let known = photo
-                .iter()
-                .filter_map(|face| Some((face.id, face.collection_face_id.clone()?)));
-            let before = ids.len();
-            ids.extend(known);
-            if ids.len() > before {
+            if !photo.iter().any(lacks_id) {
+                let known = photo
+                    .iter()
+                    .filter_map(|face| Some((face.id, face.collection_face_id.clone()?)));
+                ids.extend(known);
                 continue;
             }
             match self.index(photo, fence).await? {
@@ -202,9 +204,18 @@ impl CollectionMatcher {
                     break;
                 }
             }
+            for face in photo.iter().filter(|face| lacks_id(face)) {
+                if !ids.contains_key(&face.id) {
+                    decided.decisions.insert(face.id, Decision::Unmatched);
+                }
+            }
         }
         Ok(ids)
     }
+}
+
+fn lacks_id(face: &KnownFace) -> bool {
+    face.waiting && face.collection_face_id.is_none()
 }
 
 #[async_trait]

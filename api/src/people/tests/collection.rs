@@ -218,3 +218,28 @@ async fn a_broken_picture_does_not_block_the_others() {
     assert_eq!(world.person_of(broken, 0).await, None);
     assert!(world.person_of(whole, 0).await.is_some());
 }
+
+#[tokio::test]
+async fn a_face_that_a_later_detection_finds_is_indexed_too() {
+    use sea_orm::{ActiveModelTrait as _, EntityTrait as _, IntoActiveModel as _};
+
+    let world = World::new(Matcher::Collection).await;
+    world.photo(&[good(0, 1), good(1, 1)]).await;
+    let late = world.faces().await.pop().unwrap();
+    let txn = world.db.begin().await.unwrap();
+    let gone = face::Entity::delete_by_id(late.id)
+        .exec(&*txn)
+        .await
+        .unwrap();
+    assert_eq!(gone.rows_affected, 1);
+    txn.commit().await.unwrap();
+    assert_eq!(world.run().await.unwrap(), Outcome::Done);
+    assert_eq!(world.indexed(), 1);
+
+    let txn = world.db.begin().await.unwrap();
+    late.into_active_model().insert(&*txn).await.unwrap();
+    txn.commit().await.unwrap();
+    assert_eq!(world.run().await.unwrap(), Outcome::Done);
+    world.assert_grouped(2).await;
+    assert_eq!(world.indexed(), 2, "no face twice");
+}

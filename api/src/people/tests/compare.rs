@@ -125,7 +125,7 @@ async fn throttling_costs_no_progress() {
     assert_eq!(world.run().await.unwrap(), Outcome::Done);
     assert_eq!(
         world.aws.counts().2 - before,
-        28,
+        4,
         "only the faces that were left"
     );
     world.assert_grouped(8).await;

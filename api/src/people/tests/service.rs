@@ -147,11 +147,8 @@ async fn a_chosen_cover_stays() {
         2 => (&people[0], &people[1]),
         _ => (&people[1], &people[0]),
     };
-    let chosen = world.face_ids(one.id).await.into_iter();
-    let chosen = chosen
-        .filter(|id| Some(*id) != one.cover_face_id)
-        .last()
-        .unwrap();
+    let mut faces = world.face_ids(one.id).await.into_iter();
+    let chosen = faces.find(|id| Some(*id) != one.cover_face_id).unwrap();
 
     let service = service(&world);
     let change = |cover_face| PersonChange {
