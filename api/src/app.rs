@@ -15,9 +15,11 @@ use secrecy::{ExposeSecret as _, SecretString};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::analysis::job::Analyse;
+use crate::analysis::job::{AnalyseHandler, AnalysisSettings};
+use crate::analysis::media::{Media, MediaSettings};
 use crate::analysis::service::AnalysisService;
 use crate::auth::service::AuthService;
+use crate::auth::token::TokenKeys;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::db::Db;
@@ -26,7 +28,8 @@ use crate::gallery::service::GalleryService;
 use crate::graphql::Services;
 use crate::job::Handler;
 use crate::job::worker::{WakeUp, Worker, WorkerSettings};
-use crate::people::job::GroupFaces;
+use crate::people::MatcherSettings;
+use crate::people::job::GroupHandler;
 use crate::people::service::PeopleService;
 use crate::photo::job::DeletePhoto;
 use crate::photo::service::PhotoService;
@@ -42,6 +45,9 @@ use crate::vision::rekognition::{Rekognition, RekognitionSettings};
 const LOCAL_BUCKET: &str = "eventgallery";
 /// How long running jobs may go on after the shutdown began.
 const GRACE: Duration = Duration::from_secs(20);
+/// Memory for pictures being decoded at the same time, in bytes: the whole process stays below
+/// 400 MB with the local models loaded.
+const DECODE_MEMORY: u64 = 160 << 20;
 /// Similarity from which Rekognition's CompareFaces and SearchFaces mean one person to us. AWS's
 /// default threshold is 80; 90 keeps look-alikes of one event apart.
 const AWS_THRESHOLD: f32 = 90.0;
@@ -86,17 +92,26 @@ impl App {
             .await
             .context("cannot connect to the database")?;
 
-        let wired = Wiring { config: &config, db: &db, clock: &clock, store: &store, analyser: &analyser };
-        let wake_up = WakeUp::default();
-        let services = wired.services(aws.matcher, aws.threshold, &wake_up)?;
-        let worker = wired.worker(&services, wake_up, aws.threshold);
+        let wiring = Wiring {
+            config: &config,
+            db: &db,
+            clock: &clock,
+            store: &store,
+            analyser: &analyser,
+            faces: MatcherSettings::new(aws.threshold, config.worker.lease_seconds),
+            wake_up: WakeUp::default(),
+        };
+        let services = wiring.services(aws.matcher)?;
+        let worker = wiring.worker(&services);
         crate::upload::job::schedule(&db, &clock).await.context("cannot schedule the reaper")?;
         Ok(Self { config, db, services, signer, clock, worker, local: aws.local })
     }
 
     /// The HTTP routes.
-    #[must_use]
-    pub fn router(&self) -> Router {
+    ///
+    /// # Errors
+    /// When the schema cannot be read back: a mistake in the schema itself.
+    pub fn router(&self) -> Result<Router> {
         crate::http::router(crate::http::Door {
             services: self.services.clone(),
             db: self.db.clone(),
@@ -146,7 +161,7 @@ impl App {
                 tracing::debug!(%error, "TCP_NODELAY");
             }
         });
-        let service = self.router().into_make_service_with_connect_info::<std::net::SocketAddr>();
+        let service = self.router()?.into_make_service_with_connect_info::<std::net::SocketAddr>();
         let graceful = stop.clone();
         axum::serve(listener, service)
             .with_graceful_shutdown(async move { graceful.cancelled().await })
@@ -177,6 +192,89 @@ struct Wiring<'a> {
     clock: &'a Clock,
     store: &'a Arc<dyn ObjectStore>,
     analyser: &'a Arc<dyn Analyser>,
+    faces: MatcherSettings,
+    wake_up: WakeUp,
+}
+
+impl Wiring<'_> {
+    fn services(&self, default_matcher: Matcher) -> Result<Services> {
+        let (db, clock) = (self.db.clone(), self.clock.clone());
+        let keys = TokenKeys::from_config(&self.config.tokens, &self.config.data_dir, self.clock)?;
+        let auth = AuthService::new(db.clone(), clock.clone(), keys, &self.config.tokens)?;
+        let upload = UploadService::new(
+            db.clone(),
+            clock.clone(),
+            Arc::clone(self.store),
+            self.config.uploads.clone(),
+        );
+        let analysis = AnalysisService::new(db.clone(), clock.clone(), self.wake_up.clone());
+        let people = PeopleService::new(
+            db.clone(),
+            clock.clone(),
+            Arc::clone(self.analyser),
+            self.faces.clone(),
+        );
+        Ok(Services {
+            auth: Arc::new(auth),
+            gallery: Arc::new(GalleryService::new(db.clone(), clock.clone(), default_matcher)),
+            photo: Arc::new(PhotoService::new(db, clock)),
+            upload: Arc::new(upload),
+            analysis: Arc::new(analysis),
+            people: Arc::new(people),
+        })
+    }
+
+    fn worker(&self, services: &Services) -> Worker {
+        let (db, clock, store) = (self.db, self.clock, self.store);
+        let media = Media::new(MediaSettings {
+            max_pixels: self.config.uploads.max_pixels,
+            memory: DECODE_MEMORY,
+        });
+        let analyse = AnalyseHandler::new(
+            db.clone(),
+            clock.clone(),
+            Arc::clone(store),
+            Arc::clone(self.analyser),
+            media,
+            AnalysisSettings {
+                max_byte_size: self.config.uploads.max_byte_size,
+                min_label_confidence: self.config.rekognition.min_label_confidence,
+            },
+        );
+        let group = GroupHandler::new(
+            db.clone(),
+            clock.clone(),
+            Arc::clone(store),
+            Arc::clone(self.analyser),
+            self.faces.clone(),
+        );
+        let delete_photo = DeletePhoto {
+            db: db.clone(),
+            clock: clock.clone(),
+            store: Arc::clone(store),
+            people: Arc::clone(&services.people),
+        };
+        let delete_gallery = DeleteGallery {
+            db: db.clone(),
+            clock: clock.clone(),
+            store: Arc::clone(store),
+            people: Arc::clone(&services.people),
+        };
+        let handlers: Vec<Arc<dyn Handler>> = vec![
+            Arc::new(analyse),
+            Arc::new(group),
+            Arc::new(delete_photo),
+            Arc::new(delete_gallery),
+            Arc::new(ReapUploads::new(Arc::clone(&services.upload))),
+        ];
+        let settings = WorkerSettings {
+            concurrency: self.config.worker.concurrency as usize,
+            lease_seconds: self.config.worker.lease_seconds,
+            max_attempts: self.config.worker.max_attempts,
+            grace: GRACE,
+        };
+        Worker::new(db.clone(), clock.clone(), handlers, self.wake_up.clone(), settings)
+    }
 }
 
 /// Where S3 and Rekognition are.
@@ -194,7 +292,8 @@ impl Aws {
         let local = if config.is_local() { Some(start_local(config).await?) } else { None };
         let keys = keys(config.s3.access_key.as_ref(), config.s3.secret_key.as_ref());
         let s3_credentials = match (&local, keys) {
-            (Some((_, credentials)), _) | (None, Some(credentials)) => credentials.clone(),
+            (Some((_, credentials)), _) => credentials.clone(),
+            (None, Some(credentials)) => credentials,
             (None, None) => chain(&region).await?,
         };
         let own = self::keys(config.rekognition.access_key.as_ref(), config.rekognition.secret_key.as_ref());

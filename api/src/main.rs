@@ -37,6 +37,11 @@ enum Command {
     Schema,
     /// Print every setting with its default, as eventgallery.toml.
     Defaults,
+    /// Write the sample pictures that arrive with the models into a folder.
+    Samples {
+        /// The folder; it is made.
+        folder: PathBuf,
+    },
     /// Upload a folder of photos through the public API and show what comes back.
     Demo(demo::Arguments),
     /// Run only the local stand-ins of S3, Rekognition and STS, for any AWS client.
@@ -59,9 +64,10 @@ fn report(error: &anyhow::Error) {
 }
 
 fn run(cli: Cli) -> anyhow::Result<()> {
-    match cli.command {
+    match &cli.command {
         Some(Command::Schema) => return schema::print(),
         Some(Command::Defaults) => return schema::print_defaults(),
+        Some(Command::Samples { folder }) => return demo::write_samples(folder),
         _ => {}
     }
     let config = Config::load(&cli.config)?;
@@ -74,7 +80,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             Some(Command::Migrate) => serve::migrate(config).await,
             Some(Command::Demo(arguments)) => demo::run(config, arguments).await,
             Some(Command::Local(arguments)) => local::run(config, arguments).await,
-            Some(Command::Schema | Command::Defaults) => Ok(()),
+            Some(Command::Schema | Command::Defaults | Command::Samples { .. }) => Ok(()),
         }
     })
 }

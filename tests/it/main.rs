@@ -1,1 +1,22 @@
-//! Tests.
+//! The behaviour suite: GraphQL over HTTP, real signatures, real databases, a clock that only the
+//! tests move.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a broken premise ends the test")]
+#![expect(missing_docs, reason = "each test's name says what it shows")]
+
+mod access_coverage;
+mod analysis;
+mod architecture;
+mod auth;
+mod bad_input;
+mod config;
+mod crash;
+mod deletion;
+mod door;
+mod gallery;
+mod grouping;
+mod migration;
+mod page;
+mod reaper;
+mod schema;
+mod upload;

@@ -51,6 +51,16 @@ impl Actor {
         actor
     }
 
+    /// Somebody with a fresh account at a server of any process.
+    pub async fn at(url: &str, name: &str) -> Self {
+        Self::register(url, name).await
+    }
+
+    /// The same somebody at another address of the server.
+    pub fn move_to(&mut self, url: &str) {
+        self.endpoint = format!("{url}/graphql");
+    }
+
     /// The HTTP client.
     #[must_use]
     pub fn http(&self) -> &reqwest::Client {

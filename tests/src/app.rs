@@ -135,7 +135,7 @@ async fn serve(settings: &HashMap<String, String>, clock: Clock) -> (App, String
     let app = App::start(config, clock).await.expect("the application starts");
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let url = format!("http://{}", listener.local_addr().expect("an address"));
-    let service = app.router().into_make_service_with_connect_info::<SocketAddr>();
+    let service = app.router().expect("routes").into_make_service_with_connect_info::<SocketAddr>();
     let server = tokio::spawn(async move {
         axum::serve(listener, service).await.expect("served");
     });

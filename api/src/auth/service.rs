@@ -137,15 +137,13 @@ impl AuthService {
     /// User error `InvalidRefreshToken`.
     pub async fn refresh(&self, refresh_token: &str) -> Result<Session> {
         let now = self.clock.now();
-        let hash = token::refresh_token_hash(refresh_token);
         let txn = self.db.begin().await?;
-        let row = refresh_token::Entity::find_by_id(&hash)
-            .lock_exclusive()
-            .one(&*txn)
-            .await?;
-        let Some(row) = row.filter(|row| row.revoked_at.is_none() && row.expires_at > now) else {
+        let Some((row, user)) = locked(&*txn, refresh_token).await? else {
             return Err(invalid_refresh_token());
         };
+        if row.revoked_at.is_some() || row.expires_at <= now {
+            return Err(invalid_refresh_token());
+        }
         if row.used_at.is_some() {
             revoke(&*txn, row.family_id, now).await?;
             txn.commit().await?;
@@ -154,13 +152,9 @@ impl AuthService {
         }
         refresh_token::Entity::update_many()
             .col_expr(refresh_token::Column::UsedAt, Expr::value(now))
-            .filter(refresh_token::Column::TokenHash.eq(&hash))
+            .filter(refresh_token::Column::TokenHash.eq(&row.token_hash))
             .exec(&*txn)
             .await?;
-        let user = user::Entity::find_by_id(row.user_id)
-            .one(&*txn)
-            .await?
-            .ok_or_else(invalid_refresh_token)?;
         self.start(txn, user, row.family_id, now).await
     }
 
@@ -170,9 +164,8 @@ impl AuthService {
     /// # Errors
     /// The database's.
     pub async fn sign_out(&self, refresh_token: &str) -> Result<()> {
-        let hash = token::refresh_token_hash(refresh_token);
         let txn = self.db.begin().await?;
-        if let Some(row) = refresh_token::Entity::find_by_id(hash).one(&*txn).await? {
+        if let Some((row, _)) = locked(&*txn, refresh_token).await? {
             revoke(&*txn, row.family_id, self.clock.now()).await?;
         }
         Ok(txn.commit().await?)
@@ -281,6 +274,24 @@ impl AuthService {
             expires_at,
         })
     }
+}
+
+/// A refresh token as it is once its user's row is locked. Without that lock an exchange that runs
+/// at the same time could add a token to a family while another request revokes it.
+async fn locked(
+    connection: &impl ConnectionTrait,
+    refresh_token: &str,
+) -> Result<Option<(refresh_token::Model, user::Model)>> {
+    let hash = token::refresh_token_hash(refresh_token);
+    let find = || refresh_token::Entity::find_by_id(&hash).one(connection);
+    let Some(row) = find().await? else {
+        return Ok(None);
+    };
+    let user = user::Entity::find_by_id(row.user_id)
+        .lock_exclusive()
+        .one(connection)
+        .await?;
+    Ok(find().await?.zip(user))
 }
 
 async fn revoke(connection: &impl ConnectionTrait, family: Uuid, now: Timestamp) -> Result<()> {

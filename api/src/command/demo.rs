@@ -75,3 +75,15 @@ async fn answers(server: &str) -> bool {
         Err(_) => false,
     }
 }
+
+/// Writes the sample pictures into `folder`.
+///
+/// # Errors
+/// The file system's.
+pub fn write_samples(folder: &std::path::Path) -> Result<()> {
+    std::fs::create_dir_all(folder)?;
+    for photo in assets::samples::PHOTOS {
+        std::fs::write(folder.join(photo.name), photo.bytes)?;
+    }
+    Ok(())
+}

@@ -22,6 +22,7 @@ use crate::people::graphql::{Person, PersonFilter};
 use crate::photo::graphql::{Photo, PhotoFilter, PhotoOrder};
 
 /// One event: its photos, the people in them, the members who see it.
+#[derive(Clone)]
 pub struct Gallery(pub Authorized<gallery::Model>);
 
 /// One event: its photos, the people in them, the members who see it.
@@ -81,7 +82,6 @@ impl Gallery {
     }
 
     /// Photos, a page at a time.
-    #[graphql(complexity = "5 + usize::try_from(first).unwrap_or(0) * child_complexity")]
     async fn photos(
         &self,
         ctx: &Context<'_>,
@@ -97,7 +97,6 @@ impl Gallery {
     }
 
     /// People, most seen first.
-    #[graphql(complexity = "5 + usize::try_from(first).unwrap_or(0) * child_complexity")]
     async fn people(
         &self,
         ctx: &Context<'_>,
@@ -111,7 +110,6 @@ impl Gallery {
     }
 
     /// Labels of the photos with their counts, most frequent first.
-    #[graphql(complexity = "5 + usize::try_from(first).unwrap_or(0) * child_complexity")]
     async fn labels(
         &self,
         ctx: &Context<'_>,
@@ -123,7 +121,6 @@ impl Gallery {
     }
 
     /// Members, first come first.
-    #[graphql(complexity = "5 + usize::try_from(first).unwrap_or(0) * child_complexity")]
     async fn members(
         &self,
         ctx: &Context<'_>,
@@ -315,7 +312,6 @@ impl GalleryQuery {
     }
 
     /// Your galleries, newest membership first.
-    #[graphql(complexity = "5 + usize::try_from(first).unwrap_or(0) * child_complexity")]
     async fn galleries(
         &self,
         ctx: &Context<'_>,

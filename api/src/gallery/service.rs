@@ -189,6 +189,14 @@ impl GalleryService {
         access::gallery(self.db.read(), viewer, id, Action::View).await
     }
 
+    /// The viewer's galleries among `ids`, in no order.
+    ///
+    /// # Errors
+    /// `Unauthenticated`.
+    pub async fn visible(&self, viewer: Viewer, ids: &[GalleryId]) -> Result<Vec<Authorized<gallery::Model>>> {
+        access::galleries(self.db.read(), viewer, ids).await
+    }
+
     /// The viewer's galleries, newest membership first.
     ///
     /// # Errors

@@ -10,6 +10,10 @@ use crate::access::Viewer;
 use crate::auth::loader::UserLoader;
 use crate::clock::Clock;
 use crate::db::Db;
+use crate::gallery::loader::{CoverLoader, GalleryLoader, PhotoCountLoader};
+use crate::people::loader::{FaceLoader, PersonLoader};
+use crate::photo::image::ImageUrls;
+use crate::storage::presign::GetSigner;
 
 /// What loaders load from.
 #[derive(Clone)]
@@ -20,6 +24,10 @@ pub struct Sources {
     pub db: Db,
     /// Clock.
     pub clock: Clock,
+    /// Signs image URLs.
+    pub signer: Arc<GetSigner>,
+    /// Life of a signed GET in seconds.
+    pub get_url_seconds: u32,
 }
 
 /// Gives a request its viewer and its loaders.
@@ -28,7 +36,20 @@ pub fn attach(request: Request, sources: &Sources, viewer: Viewer) -> Request {
     let users = UserLoader {
         auth: Arc::clone(&sources.services.auth),
     };
+    let galleries = GalleryLoader { db: sources.db.clone(), viewer };
+    let counts = PhotoCountLoader { db: sources.db.clone() };
+    let covers = CoverLoader { db: sources.db.clone() };
+    let people = PersonLoader(Arc::clone(&sources.services.people));
+    let faces = FaceLoader(Arc::clone(&sources.services.people));
+    let images =
+        ImageUrls::new(Arc::clone(&sources.signer), sources.clock.clone(), sources.get_url_seconds);
     request
         .data(viewer)
+        .data(images)
         .data(DataLoader::new(users, tokio::spawn))
+        .data(DataLoader::new(galleries, tokio::spawn))
+        .data(DataLoader::new(counts, tokio::spawn))
+        .data(DataLoader::new(covers, tokio::spawn))
+        .data(DataLoader::new(people, tokio::spawn))
+        .data(DataLoader::new(faces, tokio::spawn))
 }

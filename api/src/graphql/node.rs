@@ -6,13 +6,16 @@
 use std::collections::HashMap;
 
 use async_graphql::{Context, ID, Interface, Object};
-use entity::UserId;
+use entity::{FaceId, GalleryId, PersonId, PhotoId, UserId};
 use uuid::Uuid;
 
 use super::error::GraphResult;
 use super::id::{self, GlobalId};
 use super::{services, viewer};
 use crate::auth::graphql::User;
+use crate::gallery::graphql::Gallery;
+use crate::people::graphql::{Face, Person};
+use crate::photo::graphql::Photo;
 use crate::error::Error;
 
 /// Objects that one call may ask for.
@@ -24,6 +27,14 @@ const MAX_IDS: usize = 100;
 pub enum Node {
     /// A user.
     User(User),
+    /// A gallery.
+    Gallery(Gallery),
+    /// A photo.
+    Photo(Photo),
+    /// A person.
+    Person(Person),
+    /// A face.
+    Face(Face),
 }
 
 /// Objects by id.
@@ -80,6 +91,10 @@ async fn find(ctx: &Context<'_>, ids: &[ID]) -> GraphResult<Vec<Option<Node>>> {
 async fn load(ctx: &Context<'_>, tag: u8, ids: &[Uuid]) -> GraphResult<HashMap<Uuid, Node>> {
     match tag {
         UserId::TAG => users(ctx, ids).await,
+        GalleryId::TAG => galleries(ctx, ids).await,
+        PhotoId::TAG => photos(ctx, ids).await,
+        PersonId::TAG => people(ctx, ids).await,
+        FaceId::TAG => faces(ctx, ids).await,
         _ => Ok(HashMap::new()),
     }
 }
@@ -91,4 +106,28 @@ async fn users(ctx: &Context<'_>, ids: &[Uuid]) -> GraphResult<HashMap<Uuid, Nod
     let node =
         |profile: crate::auth::Profile| (profile.id.0, Node::User(User::new(profile, viewer)));
     Ok(found.into_iter().map(node).collect())
+}
+
+async fn galleries(ctx: &Context<'_>, ids: &[Uuid]) -> GraphResult<HashMap<Uuid, Node>> {
+    let ids: Vec<GalleryId> = ids.iter().copied().map(Into::into).collect();
+    let found = services(ctx).gallery.visible(viewer(ctx), &ids).await?;
+    Ok(found.into_iter().map(|row| (row.id.0, Node::Gallery(Gallery(row)))).collect())
+}
+
+async fn photos(ctx: &Context<'_>, ids: &[Uuid]) -> GraphResult<HashMap<Uuid, Node>> {
+    let ids: Vec<PhotoId> = ids.iter().copied().map(Into::into).collect();
+    let found = services(ctx).photo.visible(viewer(ctx), &ids).await?;
+    Ok(found.into_iter().map(|row| (row.id.0, Node::Photo(Photo(row)))).collect())
+}
+
+async fn people(ctx: &Context<'_>, ids: &[Uuid]) -> GraphResult<HashMap<Uuid, Node>> {
+    let ids: Vec<PersonId> = ids.iter().copied().map(Into::into).collect();
+    let found = services(ctx).people.visible(viewer(ctx), &ids).await?;
+    Ok(found.into_iter().map(|row| (row.id.0, Node::Person(Person(row)))).collect())
+}
+
+async fn faces(ctx: &Context<'_>, ids: &[Uuid]) -> GraphResult<HashMap<Uuid, Node>> {
+    let ids: Vec<FaceId> = ids.iter().copied().map(Into::into).collect();
+    let found = services(ctx).people.visible_faces(viewer(ctx), &ids).await?;
+    Ok(found.into_iter().map(|row| (row.face.id.0, Node::Face(Face(row)))).collect())
 }

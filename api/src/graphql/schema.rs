@@ -4,18 +4,30 @@ use async_graphql::{EmptySubscription, MergedObject, SDLExportOptions, SchemaBui
 
 use super::Services;
 use super::node::NodeQuery;
+use crate::analysis::graphql::AnalysisMutation;
 use crate::auth::graphql::{AuthMutation, AuthQuery};
+use crate::gallery::graphql::{GalleryMutation, GalleryQuery};
+use crate::people::graphql::{PeopleMutation, PeopleQuery};
+use crate::photo::graphql::{PhotoMutation, PhotoQuery};
+use crate::upload::graphql::UploadMutation;
 
 /// The schema.
 pub type Schema = async_graphql::Schema<Query, Mutation, EmptySubscription>;
 
 /// Everything that can be read.
 #[derive(Default, MergedObject)]
-pub struct Query(NodeQuery, AuthQuery);
+pub struct Query(NodeQuery, AuthQuery, GalleryQuery, PhotoQuery, PeopleQuery);
 
 /// Everything that can be changed.
 #[derive(Default, MergedObject)]
-pub struct Mutation(AuthMutation);
+pub struct Mutation(
+    AuthMutation,
+    GalleryMutation,
+    UploadMutation,
+    PhotoMutation,
+    AnalysisMutation,
+    PeopleMutation,
+);
 
 /// The schema, ready to execute.
 #[must_use]

@@ -182,3 +182,40 @@ pub(super) async fn file(
     }
     response
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn examples_parse_and_carry_their_variables() {
+        for (title, query, variables) in EXAMPLES {
+            let document = async_graphql::parser::parse_query(query).unwrap();
+            assert_eq!(document.operations.iter().count(), 1, "{title}");
+            let variables: serde_json::Value = serde_json::from_str(variables).unwrap();
+            let (_, operation) = document.operations.iter().next().unwrap();
+            for definition in &operation.node.variable_definitions {
+                let name = definition.node.name.node.as_str();
+                let given = variables.get(name).is_some();
+                assert!(
+                    given || definition.node.var_type.node.nullable,
+                    "{title}: {name}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn page_links_every_file_and_holds_no_inline_code() {
+        let graphiql = Graphiql::new();
+        let page = std::str::from_utf8(&graphiql.page).unwrap();
+        for file in &graphiql.files {
+            assert!(page.contains(&format!("graphiql/{}?v={}", file.name, file.version)));
+        }
+        assert_eq!(
+            page.matches("<script").count(),
+            page.matches("></script>").count()
+        );
+        assert!(!page.contains("<style") && !page.contains("://"));
+    }
+}

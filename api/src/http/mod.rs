@@ -27,6 +27,7 @@ use crate::db::Db;
 use crate::graphql::Services;
 use crate::graphql::execute::Executor;
 use crate::graphql::loaders::Sources;
+use crate::storage::presign::GetSigner;
 use graphiql::Graphiql;
 
 /// Answers shorter than this are not worth a gzip header.
@@ -43,6 +44,10 @@ pub struct Door {
     pub db: Db,
     /// Clock.
     pub clock: Clock,
+    /// Signs image URLs.
+    pub signer: Arc<GetSigner>,
+    /// Life of a signed GET in seconds.
+    pub get_url_seconds: u32,
     /// Whether browsers get GraphiQL.
     pub graphiql: bool,
 }
@@ -67,6 +72,8 @@ pub fn router(door: Door) -> anyhow::Result<Router> {
         services: door.services,
         db: door.db.clone(),
         clock: door.clock.clone(),
+        signer: door.signer,
+        get_url_seconds: door.get_url_seconds,
     })?;
     let shared = Arc::new(Shared {
         executor,

@@ -36,13 +36,13 @@ pub(super) async fn trace(
     let is_probe = request.uri().path().starts_with("/health/");
     let began = std::time::Instant::now();
     let mut response = next.run(request).instrument(span.clone()).await;
-    let (status, elapsed) = (response.status().as_u16(), began.elapsed());
-    let milliseconds = elapsed.as_secs_f64() * 1000.0;
+    let status = response.status().as_u16();
+    let microseconds = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
     span.in_scope(|| {
         if is_probe {
-            tracing::debug!(status, milliseconds, "answered");
+            tracing::debug!(status, microseconds, "answered");
         } else {
-            tracing::info!(status, milliseconds, "answered");
+            tracing::info!(status, microseconds, "answered");
         }
     });
     let headers = response.headers_mut();

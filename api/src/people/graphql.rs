@@ -19,6 +19,7 @@ use crate::page::{Cursor, PageRequest};
 use crate::photo::graphql::Photo;
 
 /// A person: a group of faces within one gallery.
+#[derive(Clone)]
 pub struct Person(pub Authorized<person::Model>);
 
 /// A person: a group of faces within one gallery, found by the analysis.
@@ -67,7 +68,6 @@ impl Person {
     }
 
     /// Photos that show the person, newest first, a page at a time.
-    #[graphql(complexity = "5 + usize::try_from(first).unwrap_or(0) * child_complexity")]
     async fn photos(
         &self,
         ctx: &Context<'_>,
@@ -100,6 +100,7 @@ impl From<PersonFilter> for Filter {
 }
 
 /// A face that was found in a photo.
+#[derive(Clone)]
 pub struct Face(pub Authorized<FaceInPhoto>);
 
 impl Face {
@@ -284,6 +285,24 @@ pub struct UpdatePersonPayload {
     pub user_errors: Vec<UserError>,
 }
 
+/// Which people are one and the same.
+#[derive(Clone, Debug, InputObject)]
+pub struct MergePeopleInput {
+    /// Who stays, with name and cover.
+    pub into_person_id: ID,
+    /// Who goes, at most 100; their faces move.
+    pub from_person_ids: Vec<ID>,
+}
+
+/// Outcome of `mergePeople`.
+#[derive(SimpleObject)]
+pub struct MergePeoplePayload {
+    /// The person that stays; none if there are errors.
+    pub person: Option<Person>,
+    /// Why nothing changed.
+    pub user_errors: Vec<UserError>,
+}
+
 /// Queries about people.
 #[derive(Default)]
 pub struct PeopleQuery;
@@ -321,6 +340,26 @@ impl PeopleMutation {
             Err(errors) => (None, errors),
         };
         Ok(UpdatePersonPayload {
+            person,
+            user_errors: user_errors(errors),
+        })
+    }
+
+    /// Makes one person of several. Calling it again changes nothing. Editors and owners may.
+    async fn merge_people(
+        &self,
+        ctx: &Context<'_>,
+        input: MergePeopleInput,
+    ) -> GraphResult<MergePeoplePayload> {
+        let into = id::decode(&input.into_person_id)?;
+        let from = id::decode_all(&input.from_person_ids)?;
+        let people = &services(ctx).people;
+        let result = people.merge_people(viewer(ctx), into, &from).await;
+        let (person, errors) = match Error::split(result)? {
+            Ok(person) => (Some(Person(person)), Vec::new()),
+            Err(errors) => (None, errors),
+        };
+        Ok(MergePeoplePayload {
             person,
             user_errors: user_errors(errors),
         })

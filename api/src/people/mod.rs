@@ -10,6 +10,7 @@ pub mod graphql;
 pub mod job;
 pub mod loader;
 pub mod matcher;
+pub mod merge;
 pub mod plan;
 mod removal;
 pub mod roster;

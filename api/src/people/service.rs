@@ -71,8 +71,8 @@ impl From<face::Model> for FaceInPhoto {
 
 /// People of galleries.
 pub struct PeopleService {
-    db: Db,
-    clock: Clock,
+    pub(super) db: Db,
+    pub(super) clock: Clock,
     analyser: Arc<dyn Analyser>,
     settings: MatcherSettings,
 }
@@ -145,6 +145,30 @@ impl PeopleService {
             id: row.id.0,
         });
         Ok(page.map(|row| gallery.with(row)))
+    }
+
+    /// The people among `ids` that the viewer may see, in no order. Two statements.
+    ///
+    /// # Errors
+    /// `Unauthenticated`.
+    pub async fn visible(&self, viewer: Viewer, ids: &[PersonId]) -> Result<Vec<Authorized<person::Model>>> {
+        let rows = self.people(ids).await?;
+        let galleries: Vec<GalleryId> = rows.values().map(|row| row.gallery_id).collect();
+        let galleries = access::galleries(self.db.read(), viewer, &galleries).await?;
+        let of = |id: GalleryId| galleries.iter().find(|gallery| gallery.id == id);
+        Ok(rows.into_values().filter_map(|row| Some(of(row.gallery_id)?.with(row))).collect())
+    }
+
+    /// The faces among `ids` that the viewer may see, in no order. Two statements.
+    ///
+    /// # Errors
+    /// `Unauthenticated`.
+    pub async fn visible_faces(&self, viewer: Viewer, ids: &[FaceId]) -> Result<Vec<Authorized<FaceInPhoto>>> {
+        let rows = self.faces(ids).await?;
+        let galleries: Vec<GalleryId> = rows.values().map(|row| row.gallery_id).collect();
+        let galleries = access::galleries(self.db.read(), viewer, &galleries).await?;
+        let of = |id: GalleryId| galleries.iter().find(|gallery| gallery.id == id);
+        Ok(rows.into_values().filter_map(|row| Some(of(row.gallery_id)?.with(row))).collect())
     }
 
     /// A person that the viewer may see. Two statements.
@@ -293,7 +317,7 @@ impl PeopleService {
         Ok(())
     }
 
-    async fn load(
+    pub(super) async fn load(
         &self,
         viewer: Viewer,
         id: PersonId,

@@ -4,6 +4,8 @@
 //! shoulders and nobody else: other known faces are painted over, since CompareFaces takes the
 //! largest face of its source and counts every face of its target.
 
+use std::ops::Range;
+
 use bytes::Bytes;
 use entity::document::BoundingBox;
 use fast_image_resize::{ResizeOptions, Resizer};
@@ -72,22 +74,19 @@ pub fn square(face: &BoundingBox, width: u32, height: u32) -> Square {
 pub fn cut(picture: &RgbImage, face: &BoundingBox, others: &[BoundingBox]) -> RgbImage {
     let (width, height) = picture.dimensions();
     let square = square(face, width, height);
-    let own = pixels(face, width, height);
-    let others: Vec<_> = others
-        .iter()
-        .map(|other| pixels(other, width, height))
-        .collect();
-    RgbImage::from_fn(square.side, square.side, |column, row| {
-        let (x, y) = (square.x + i64::from(column), square.y + i64::from(row));
-        let inside = (0..i64::from(width)).contains(&x) && (0..i64::from(height)).contains(&y);
-        // Where boxes overlap the face itself wins: it must stay whole.
-        let hidden = !own.contains(x, y) && others.iter().any(|other| other.contains(x, y));
-        if inside && !hidden {
-            *picture.get_pixel(x as u32, y as u32)
-        } else {
-            GREY
-        }
-    })
+    let whole = Area {
+        x: 0..i64::from(width),
+        y: 0..i64::from(height),
+    };
+    let mut crop = RgbImage::from_pixel(square.side, square.side, GREY);
+    copy(&mut crop, &square, picture, &whole);
+    for other in others {
+        fill(&mut crop, &square, &area(other, width, height));
+    }
+    // Where boxes overlap the face itself wins: it must stay whole.
+    let own = area(face, width, height).within(&whole);
+    copy(&mut crop, &square, picture, &own);
+    crop
 }
 
 /// A cut face at the size of a CompareFaces source.
@@ -131,14 +130,21 @@ pub fn blank() -> RgbImage {
     RgbImage::from_pixel(SIDE, SIDE, GREY)
 }
 
-/// Puts a face of [cell size](cell) into a cell, `None` empties it. Cells from [`CELLS`] on are
-/// not there.
+/// Puts a face of [cell size](cell) into a cell, `None` empties it. Nothing happens for cells from
+/// [`CELLS`] on and for faces of another size.
 pub fn draw(sheet: &mut RgbImage, cell: u32, face: Option<&RgbImage>) {
     let (left, top) = origin(cell);
-    for (x, y) in (0..CELL).flat_map(|y| (0..CELL).map(move |x| (x, y))) {
-        let pixel = face.and_then(|face| face.get_pixel_checked(x, y));
-        if let Some(target) = sheet.get_pixel_mut_checked(left + x, top + y) {
-            *target = *pixel.unwrap_or(&GREY);
+    let fits = |face: &&RgbImage| face.dimensions() == (CELL, CELL);
+    if left + CELL > sheet.width() || top + CELL > sheet.height() || !face.iter().all(fits) {
+        return;
+    }
+    let width = sheet.width();
+    let pixels: &mut [u8] = sheet;
+    for y in 0..CELL {
+        let row = &mut pixels[span(width, left, top + y, CELL)];
+        match face {
+            Some(face) => row.copy_from_slice(&face.as_raw()[span(CELL, 0, y, CELL)]),
+            None => row.fill(GREY.0[0]),
         }
     }
 }
@@ -178,24 +184,78 @@ fn scale(picture: RgbImage, side: u32) -> Result<RgbImage, SheetError> {
     Ok(scaled.into_rgb8())
 }
 
-struct Pixels {
-    x: std::ops::Range<i64>,
-    y: std::ops::Range<i64>,
+/// Part of a picture in pixels.
+struct Area {
+    x: Range<i64>,
+    y: Range<i64>,
 }
 
-impl Pixels {
-    fn contains(&self, x: i64, y: i64) -> bool {
-        self.x.contains(&x) && self.y.contains(&y)
+impl Area {
+    fn within(&self, other: &Self) -> Self {
+        let both = |a: &Range<i64>, b: &Range<i64>| a.start.max(b.start)..a.end.min(b.end);
+        Self {
+            x: both(&self.x, &other.x),
+            y: both(&self.y, &other.y),
+        }
+    }
+
+    /// Pixels in a row, if there are any.
+    fn length(&self) -> Option<u32> {
+        let length = u32::try_from(self.x.end - self.x.start).ok();
+        length.filter(|length| *length > 0)
     }
 }
 
-fn pixels(face: &BoundingBox, width: u32, height: u32) -> Pixels {
+impl Square {
+    fn area(&self) -> Area {
+        let side = i64::from(self.side);
+        Area {
+            x: self.x..self.x + side,
+            y: self.y..self.y + side,
+        }
+    }
+}
+
+fn area(face: &BoundingBox, width: u32, height: u32) -> Area {
     let (width, height) = (width as f32, height as f32);
     let range = |from: f32, length: f32, side: f32| {
         (from * side).floor() as i64..((from + length) * side).ceil() as i64
     };
-    Pixels {
+    Area {
         x: range(face.left, face.width, width),
         y: range(face.top, face.height, height),
     }
+}
+
+/// Copies what of `part`, which lies within the picture, lies in the crop's square.
+fn copy(crop: &mut RgbImage, square: &Square, picture: &RgbImage, part: &Area) {
+    let part = part.within(&square.area());
+    let Some(length) = part.length() else { return };
+    let (crop_width, picture_width) = (crop.width(), picture.width());
+    let (pixels, source): (&mut [u8], &[u8]) = (crop, picture);
+    for y in part.y {
+        let from = span(picture_width, part.x.start as u32, y as u32, length);
+        let (left, top) = (part.x.start - square.x, y - square.y);
+        let to = span(crop_width, left as u32, top as u32, length);
+        pixels[to].copy_from_slice(&source[from]);
+    }
+}
+
+/// Paints grey what of `part` lies in the crop's square.
+fn fill(crop: &mut RgbImage, square: &Square, part: &Area) {
+    let part = part.within(&square.area());
+    let Some(length) = part.length() else { return };
+    let width = crop.width();
+    let pixels: &mut [u8] = crop;
+    for y in part.y {
+        let (left, top) = (part.x.start - square.x, y - square.y);
+        let row = span(width, left as u32, top as u32, length);
+        pixels[row].fill(GREY.0[0]);
+    }
+}
+
+/// Where `length` pixels from (x, y) on lie in the bytes of a picture of this width.
+fn span(width: u32, x: u32, y: u32, length: u32) -> Range<usize> {
+    let start = (y as usize * width as usize + x as usize) * 3;
+    start..start + length as usize * 3
 }

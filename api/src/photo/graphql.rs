@@ -7,7 +7,7 @@ use entity::document::{DocumentLabel, PhotoDocument};
 use entity::photo::Status;
 use entity::{PhotoId, photo};
 
-use super::image::{ImageUrls, original_key};
+use super::image::ImageUrls;
 pub use super::input::{PhotoFilter, PhotoOrder, PhotoStatus};
 use crate::access::{Action, Authorized};
 use crate::analysis::graphql::AnalysisStep;
@@ -22,6 +22,7 @@ use crate::people::graphql::{BoundingBox, Face};
 use crate::storage::ObjectKey;
 
 /// A photo, from the promise of an upload to the analysed picture.
+#[derive(Clone)]
 pub struct Photo(pub Authorized<photo::Model>);
 
 impl From<Authorized<photo::Model>> for Photo {
@@ -131,7 +132,7 @@ impl Photo {
     /// Every step of its analysis. Empty until the upload is confirmed.
     async fn analysis(&self) -> Vec<AnalysisStep> {
         let steps = self.document().map(|document| document.steps.clone()).unwrap_or_default();
-        steps.into_iter().map(Into::into).collect()
+        steps.iter().filter_map(AnalysisStep::new).collect()
     }
 
     /// A signed URL of the picture, good for an `<img>`. Null until that size exists; ORIGINAL is also
@@ -150,7 +151,7 @@ impl Photo {
                 (ObjectKey::preview(row.gallery_id, row.id), row.preview_width, row.preview_height)
             }
             ImageSize::Original if !self.shows_original() => return Ok(None),
-            ImageSize::Original => (original_key(row), row.width, row.height),
+            ImageSize::Original => (ObjectKey::original_of(row), row.width, row.height),
         };
         let (Some(width), Some(height)) = (width, height) else { return Ok(None) };
         let signed = ctx.data_unchecked::<ImageUrls>().sign(&key, None).await?;
@@ -163,7 +164,7 @@ impl Photo {
             return Ok(None);
         }
         let urls = ctx.data_unchecked::<ImageUrls>();
-        Ok(Some(urls.sign(&original_key(&self.0), Some(&self.0.filename)).await?.url))
+        Ok(Some(urls.sign(&ObjectKey::original_of(&self.0), Some(&self.0.filename)).await?.url))
     }
 
     /// ThumbHash, base64: a blurred placeholder in some 25 bytes.
@@ -172,14 +173,12 @@ impl Photo {
     }
 
     /// Faces, largest first.
-    #[graphql(complexity = "2 + 5 * child_complexity")]
     async fn faces(&self) -> Vec<Face> {
         let faces = self.document().map(|document| document.faces.clone()).unwrap_or_default();
         faces.into_iter().map(|face| Face::of(&self.0, face)).collect()
     }
 
     /// Labels, most certain first.
-    #[graphql(complexity = "2 + 5 * child_complexity")]
     async fn labels(
         &self,
         #[graphql(desc = "Leave out less certain ones, 0 to 100.", default)] min_confidence: f32,

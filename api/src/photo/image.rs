@@ -2,14 +2,12 @@
 
 use std::sync::Arc;
 
-use entity::photo;
 use tokio::sync::OnceCell;
 
 use crate::clock::Clock;
 use crate::error::Result;
 use crate::storage::presign::{GetSigner, PageSigner, attachment};
 use crate::storage::{ObjectKey, SignedUrl};
-use crate::upload::rules::extension;
 
 /// Signs the images of one request.
 pub struct ImageUrls {
@@ -37,10 +35,4 @@ impl ImageUrls {
             .await?;
         Ok(page.get(key, filename.map(attachment).as_deref()))
     }
-}
-
-/// Key of a photo's uploaded file.
-#[must_use]
-pub fn original_key(row: &photo::Model) -> ObjectKey {
-    ObjectKey::original(row.gallery_id, row.id, extension(&row.content_type))
 }

@@ -72,6 +72,14 @@ impl PhotoService {
         access::photo(self.db.read(), viewer, id).await
     }
 
+    /// The photos among `ids` that the viewer may see, in no order.
+    ///
+    /// # Errors
+    /// `Unauthenticated`.
+    pub async fn visible(&self, viewer: Viewer, ids: &[PhotoId]) -> Result<Vec<Authorized<photo::Model>>> {
+        access::photos(self.db.read(), viewer, ids).await
+    }
+
     /// Deletes photos: gone for everybody at once; a job removes objects, faces and rows. One
     /// answer an id, in their order.
     ///

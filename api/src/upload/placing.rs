@@ -4,7 +4,8 @@
 use std::collections::{HashMap, HashSet};
 
 use entity::photo::Status;
-use entity::{GalleryId, Timestamp, UploadRequestId, UserId, photo};
+use entity::{GalleryId, PhotoId, Timestamp, UploadRequestId, UserId, photo};
+use sea_orm::sea_query::ExprTrait as _;
 use sea_orm::{
     ActiveModelTrait as _, ActiveValue::Set, ColumnTrait as _, ConnectionTrait,
     DatabaseTransaction, EntityTrait as _, IntoActiveModel as _, QueryFilter as _, QueryOrder as _,
@@ -104,9 +105,25 @@ impl Placing<'_> {
         connection: &impl ConnectionTrait,
         files: &[&AcceptedFile],
     ) -> Result<HashMap<String, photo::Model>> {
+        let sums = files.iter().map(|file| file.sha256.as_str());
+        let same_bytes = photo::Column::GalleryId
+            .eq(self.gallery)
+            .and(photo::Column::DedupKey.is_in(sums));
+        let ids: Vec<PhotoId> = photo::Entity::find()
+            .select_only()
+            .column(photo::Column::Id)
+            .filter(same_bytes.clone())
+            .into_tuple()
+            .all(connection)
+            .await?;
+        if ids.is_empty() {
+            return Ok(HashMap::new());
+        }
+        // Locked by their primary keys: InnoDB locks every row that it looks at, and for a small
+        // gallery it may choose to look at all.
         let rows = photo::Entity::find()
-            .filter(photo::Column::GalleryId.eq(self.gallery))
-            .filter(photo::Column::DedupKey.is_in(files.iter().map(|file| file.sha256.as_str())))
+            .filter(photo::Column::Id.is_in(ids))
+            .filter(same_bytes)
             .order_by_asc(photo::Column::Id)
             .lock_exclusive()
             .all(connection)

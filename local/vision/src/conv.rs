@@ -1,10 +1,9 @@
-//! Convolutions: unrolled into a matrix (im2col) and multiplied, or, channel by channel, directly.
+//! Full convolutions: what lies under the window is unrolled into a matrix (im2col) and multiplied.
 
-use ndarray::linalg::general_mat_mul;
-use ndarray::{ArrayView2, ArrayViewMut2};
 use rayon::prelude::*;
 
 use crate::VisionError;
+use crate::gemm::Matrix;
 use crate::tensor::Tensor;
 use crate::weights::{Weight, Weights};
 
@@ -20,11 +19,12 @@ pub(crate) enum Activation {
 }
 
 impl Activation {
-    fn apply(self, values: &mut [f32]) {
+    /// The least and the greatest number that it lets through.
+    pub(crate) fn limits(self) -> (f32, f32) {
         match self {
-            Self::Linear => {}
-            Self::Relu => values.iter_mut().for_each(|v| *v = v.max(0.0)),
-            Self::Relu6 => values.iter_mut().for_each(|v| *v = v.clamp(0.0, 6.0)),
+            Self::Linear => (f32::NEG_INFINITY, f32::INFINITY),
+            Self::Relu => (0.0, f32::INFINITY),
+            Self::Relu6 => (0.0, 6.0),
         }
     }
 }
@@ -79,17 +79,15 @@ impl Window {
 #[derive(Debug)]
 pub(crate) struct Conv {
     window: Window,
-    inputs: usize,
-    outputs: usize,
+    channels: usize,
     /// One row per number under the window (row, column, input channel), one column per output.
-    weights: Vec<f32>,
-    bias: Vec<f32>,
+    matrix: Matrix,
     activation: Activation,
 }
 
-/// Output pixels per matrix product: enough to make packing the weights pay, few enough for the
-/// unrolled input to stay in the cache.
-const TILE_PIXELS: usize = 512;
+/// Numbers of unrolled input per product: they should stay in the cache while all output channels
+/// are worked on.
+const TILE: usize = 1 << 16;
 
 impl Conv {
     /// From a weight of shape (rows, columns, inputs, outputs).
@@ -100,10 +98,10 @@ impl Conv {
         (stride, padding): (usize, Padding),
         activation: Activation,
     ) -> Result<Self, VisionError> {
-        let &[height, width, inputs, outputs] = weight.shape.as_slice() else {
+        let &[height, width, channels, outputs] = weight.shape.as_slice() else {
             return Err(weights.invalid(format!("a convolution has shape {:?}", weight.shape)));
         };
-        if bias.len() != outputs {
+        if bias.len() != outputs || weight.values.is_empty() {
             return Err(weights.invalid(format!("{} biases for {outputs} outputs", bias.len())));
         }
         let window = Window {
@@ -114,58 +112,50 @@ impl Conv {
         };
         Ok(Self {
             window,
-            inputs,
-            outputs,
-            weights: weight.values,
-            bias,
+            channels,
+            matrix: Matrix::new(&weight.values, bias),
             activation,
         })
     }
 
     /// Multiplies what comes out by `scale` and adds `shift`, one number of each per output.
     pub(crate) fn scaled(mut self, scale: &[f32], shift: &[f32]) -> Self {
-        for row in self.weights.chunks_exact_mut(self.outputs) {
-            row.iter_mut()
-                .zip(scale)
-                .for_each(|(weight, scale)| *weight *= scale);
-        }
-        for ((bias, scale), shift) in self.bias.iter_mut().zip(scale).zip(shift) {
-            *bias = *bias * scale + shift;
-        }
+        self.matrix.scale(scale, shift);
         self
     }
 
     /// Convolves. `input` must have the channels that the weights were made for.
     pub(crate) fn run(&self, input: &Tensor) -> Tensor {
-        debug_assert_eq!(input.channels, self.inputs);
+        debug_assert_eq!(input.channels, self.channels);
         let (height, top) = self.window.axis(input.height, self.window.height);
         let (width, left) = self.window.axis(input.width, self.window.width);
-        let mut output = Tensor::zeros(height, width, self.outputs);
+        let mut output = Tensor::zeros(height, width, self.matrix.outputs());
         if output.data.is_empty() {
             return output;
         }
-        let depth = self.window.height * self.window.width * self.inputs;
+        let depth = self.matrix.inputs();
         let share = height.div_ceil(rayon::current_num_threads());
-        let tile_rows = (TILE_PIXELS / width).clamp(1, share);
-        let direct = depth == self.inputs && self.window.stride == 1;
-        output
+        let tile_rows = ((TILE / depth).clamp(48, 512) / width).clamp(1, share);
+        let direct = depth == self.channels && self.window.stride == 1;
+        let limits = self.activation.limits();
+        let tiles = output
             .data
-            .par_chunks_mut(tile_rows * width * self.outputs)
+            .par_chunks_mut(tile_rows * width * output.channels);
+        tiles
             .enumerate()
             .for_each_init(Vec::new, |unrolled, (tile, out)| {
-                let pixels = out.len() / self.outputs;
+                let pixels = out.len() / self.matrix.outputs();
                 let first = tile * tile_rows;
-                let rows = if direct {
-                    let start = first * width * self.inputs;
-                    &input.data[start..start + pixels * self.inputs]
-                } else {
-                    unrolled.resize(pixels * depth, 0.0);
-                    for (y, row) in unrolled.chunks_exact_mut(width * depth).enumerate() {
-                        self.unroll(input, row, (first + y, top, left));
-                    }
-                    unrolled.as_slice()
-                };
-                self.multiply(rows, out, pixels, depth);
+                if direct {
+                    let rows = &input.data[first * width * depth..][..pixels * depth];
+                    self.matrix.multiply(rows, out, limits);
+                    return;
+                }
+                unrolled.resize(pixels * depth, 0.0);
+                for (y, row) in unrolled.chunks_exact_mut(width * depth).enumerate() {
+                    self.unroll(input, row, (first + y, top, left));
+                }
+                self.matrix.multiply(unrolled, out, limits);
             });
         output
     }
@@ -178,7 +168,7 @@ impl Conv {
             stride,
             ..
         } = self.window;
-        let channels = self.inputs;
+        let channels = self.channels;
         let depth = height * width * channels;
         for (x, pixel) in row.chunks_exact_mut(depth).enumerate() {
             // The part of the window that lies inside, in input columns.
@@ -201,162 +191,5 @@ impl Conv {
                 after.fill(0.0);
             }
         }
-    }
-
-    fn multiply(&self, rows: &[f32], out: &mut [f32], pixels: usize, depth: usize) {
-        for pixel in out.chunks_exact_mut(self.outputs) {
-            pixel.copy_from_slice(&self.bias);
-        }
-        let a = ArrayView2::from_shape((pixels, depth), rows);
-        let b = ArrayView2::from_shape((depth, self.outputs), self.weights.as_slice());
-        let c = ArrayViewMut2::from_shape((pixels, self.outputs), &mut *out);
-        // The lengths are right by construction; a shape error would leave the bias only.
-        if let (Ok(a), Ok(b), Ok(mut c)) = (a, b, c) {
-            general_mat_mul(1.0, &a, &b, 1.0, &mut c);
-        }
-        self.activation.apply(out);
-    }
-}
-
-/// A convolution of each channel by itself, with bias and activation.
-#[derive(Debug)]
-pub(crate) struct Depthwise {
-    window: Window,
-    channels: usize,
-    /// One row per place under the window, one column per channel.
-    weights: Vec<f32>,
-    bias: Vec<f32>,
-    activation: Activation,
-}
-
-impl Depthwise {
-    /// From a weight of shape (rows, columns, channels, 1), with TensorFlow's SAME padding.
-    pub(crate) fn new(
-        weights: &Weights,
-        weight: Weight,
-        bias: Option<Vec<f32>>,
-        stride: usize,
-        activation: Activation,
-    ) -> Result<Self, VisionError> {
-        let &[height, width, channels, 1] = weight.shape.as_slice() else {
-            return Err(weights.invalid(format!("a depthwise one has shape {:?}", weight.shape)));
-        };
-        let bias = bias.unwrap_or_else(|| vec![0.0; channels]);
-        if bias.len() != channels {
-            return Err(weights.invalid(format!("{} biases for {channels} channels", bias.len())));
-        }
-        let window = Window {
-            height,
-            width,
-            stride,
-            padding: Padding::Same,
-        };
-        Ok(Self {
-            window,
-            channels,
-            weights: weight.values,
-            bias,
-            activation,
-        })
-    }
-
-    /// Multiplies what comes out by `scale`, one number per channel.
-    pub(crate) fn scaled(mut self, scale: &[f32]) -> Self {
-        for row in self.weights.chunks_exact_mut(self.channels) {
-            row.iter_mut()
-                .zip(scale)
-                .for_each(|(weight, scale)| *weight *= scale);
-        }
-        self
-    }
-
-    /// Convolves. `input` must have the channels that the weights were made for.
-    pub(crate) fn run(&self, input: &Tensor) -> Tensor {
-        debug_assert_eq!(input.channels, self.channels);
-        let (height, top) = self.window.axis(input.height, self.window.height);
-        let (width, left) = self.window.axis(input.width, self.window.width);
-        let mut output = Tensor::zeros(height, width, self.channels);
-        if output.data.is_empty() {
-            return output;
-        }
-        output
-            .data
-            .par_chunks_mut(width * self.channels)
-            .enumerate()
-            .for_each_init(
-                || Vec::with_capacity(self.window.height * self.window.width),
-                |taps, (y, row)| {
-                    for (x, pixel) in row.chunks_exact_mut(self.channels).enumerate() {
-                        self.taps(input, (y, x), (top, left), taps);
-                        self.pixel(input, taps, pixel);
-                    }
-                    self.activation.apply(row);
-                },
-            );
-        output
-    }
-
-    /// Where the inputs and the weights of one output pixel start.
-    fn taps(
-        &self,
-        input: &Tensor,
-        (y, x): (usize, usize),
-        (top, left): (usize, usize),
-        taps: &mut Vec<(usize, usize)>,
-    ) {
-        taps.clear();
-        for ky in 0..self.window.height {
-            let Some(iy) = (y * self.window.stride + ky).checked_sub(top) else {
-                continue;
-            };
-            for kx in 0..self.window.width {
-                let Some(ix) = (x * self.window.stride + kx).checked_sub(left) else {
-                    continue;
-                };
-                if iy < input.height && ix < input.width {
-                    taps.push((
-                        (iy * input.width + ix) * self.channels,
-                        (ky * self.window.width + kx) * self.channels,
-                    ));
-                }
-            }
-        }
-    }
-
-    fn pixel(&self, input: &Tensor, taps: &[(usize, usize)], out: &mut [f32]) {
-        let mut channel = 0;
-        while channel + 16 <= self.channels {
-            self.block::<16>(input, taps, out, channel);
-            channel += 16;
-        }
-        while channel + 8 <= self.channels {
-            self.block::<8>(input, taps, out, channel);
-            channel += 8;
-        }
-        while channel < self.channels {
-            self.block::<1>(input, taps, out, channel);
-            channel += 1;
-        }
-    }
-
-    /// `N` channels at once, their sums in registers.
-    #[inline(always)]
-    fn block<const N: usize>(
-        &self,
-        input: &Tensor,
-        taps: &[(usize, usize)],
-        out: &mut [f32],
-        channel: usize,
-    ) {
-        let mut sums = [0.0; N];
-        sums.copy_from_slice(&self.bias[channel..channel + N]);
-        for &(from, weight) in taps {
-            let values = &input.data[from + channel..from + channel + N];
-            let weights = &self.weights[weight + channel..weight + channel + N];
-            for i in 0..N {
-                sums[i] += values[i] * weights[i];
-            }
-        }
-        out[channel..channel + N].copy_from_slice(&sums);
     }
 }

@@ -1,8 +1,8 @@
 //! The product of pixels and weights, which is where nearly all time goes.
 //!
-//! The usual matrix libraries copy both factors into a layout of their own for each product, which
-//! for the few output channels of such networks took as long as the product itself. Here the
-//! weights are laid out once, at load, and only the pixels are copied.
+//! The usual matrix libraries copy both factors into a layout of their own for each product. Here
+//! the weights are laid out once, at load, and the pixels are read where they are: for the few
+//! output channels that such networks have, that copying cost as much as the product itself.
 
 use pulp::{Arch, Scalar, Simd, WithSimd};
 
@@ -73,21 +73,14 @@ impl Matrix {
     }
 
     /// For each pixel (a row of `pixels`), the product with this matrix and the bias, limited to
-    /// `low..=high`. `scratch` is room to work in, better kept from call to call.
-    pub(crate) fn multiply(
-        &self,
-        pixels: &[f32],
-        out: &mut [f32],
-        (low, high): (f32, f32),
-        scratch: &mut Vec<f32>,
-    ) {
+    /// `low..=high`.
+    pub(crate) fn multiply(&self, pixels: &[f32], out: &mut [f32], (low, high): (f32, f32)) {
         Arch::new().dispatch(Product {
             matrix: self,
             pixels,
             out,
             low,
             high,
-            scratch,
         });
     }
 }
@@ -98,7 +91,6 @@ struct Product<'a> {
     out: &'a mut [f32],
     low: f32,
     high: f32,
-    scratch: &'a mut Vec<f32>,
 }
 
 impl WithSimd for Product<'_> {
@@ -124,79 +116,111 @@ impl Product<'_> {
             out,
             low,
             high,
-            scratch,
         } = self;
-        let &Matrix {
+        let Matrix {
             inputs,
             outputs,
-            ref panels,
-            ref bias,
+            panels,
+            bias,
         } = matrix;
-        interleave(pixels, inputs, scratch);
         for (panel, weights) in panels.chunks_exact(inputs * PANEL).enumerate() {
-            let start = panel * PANEL;
-            let count = PANEL.min(outputs - start);
+            let columns = panel * PANEL..(panel * PANEL + PANEL).min(*outputs);
             let mut first = [0.0; PANEL];
-            first[..count].copy_from_slice(&bias[start..start + count]);
-            let blocks = scratch.chunks_exact(inputs * ROWS);
-            for (block, out) in blocks.zip(out.chunks_mut(outputs * ROWS)) {
-                let sums = kernel::<S, V>(simd, block, weights, &first, (low, high));
-                for (sums, out) in sums.iter().zip(out.chunks_exact_mut(outputs)) {
-                    out[start..start + count].copy_from_slice(&sums[..count]);
+            first[..columns.len()].copy_from_slice(&bias[columns.clone()]);
+            let step = Step {
+                simd,
+                weights,
+                inputs: *inputs,
+                outputs: *outputs,
+                columns: (columns.start, columns.end),
+                first,
+                limits: (low, high),
+            };
+            // A weight that is read serves all pixels of a block, so the last few pixels are not
+            // left to go one by one.
+            let done = step.blocks::<ROWS, V>(pixels, out, 0);
+            let done = step.blocks::<3, V>(pixels, out, done);
+            step.blocks::<1, V>(pixels, out, done);
+        }
+    }
+}
+
+/// What all products with one panel share.
+#[derive(Clone, Copy)]
+struct Step<'a, S> {
+    simd: S,
+    weights: &'a [f32],
+    inputs: usize,
+    outputs: usize,
+    /// First output of the panel, and the one behind its last.
+    columns: (usize, usize),
+    first: [f32; PANEL],
+    limits: (f32, f32),
+}
+
+impl<S: Simd> Step<'_, S> {
+    /// Works on as many blocks of `N` pixels as there are from the `done`-th pixel on, and answers
+    /// how many pixels are done then.
+    #[inline(always)]
+    fn blocks<const N: usize, const V: usize>(
+        &self,
+        pixels: &[f32],
+        out: &mut [f32],
+        done: usize,
+    ) -> usize {
+        let (start, end) = self.columns;
+        let blocks = pixels[done * self.inputs..].chunks_exact(self.inputs * N);
+        let count = blocks.len();
+        let out_blocks = out[done * self.outputs..].chunks_exact_mut(self.outputs * N);
+        for (block, out) in blocks.zip(out_blocks) {
+            let sums = self.run::<N, V>(block);
+            for (sums, out) in sums.iter().zip(out.chunks_exact_mut(self.outputs)) {
+                out[start..end].copy_from_slice(&sums[..end - start]);
+            }
+        }
+        done + count * N
+    }
+
+    /// `N` pixels times the panel of `V` registers. The sums stay in registers.
+    #[inline(always)]
+    fn run<const N: usize, const V: usize>(&self, pixels: &[f32]) -> [[f32; PANEL]; N] {
+        let Self {
+            simd,
+            weights,
+            inputs,
+            first,
+            limits,
+            ..
+        } = *self;
+        let first = S::as_simd_f32s(&first).0;
+        let mut sums = [[first[0]; V]; N];
+        for sums in &mut sums {
+            sums.copy_from_slice(first);
+        }
+        // Cut to the same length, so that no access needs a check.
+        let mut rows = [pixels; N];
+        for (i, row) in rows.iter_mut().enumerate() {
+            *row = &pixels[i * inputs..(i + 1) * inputs];
+        }
+        // Plain indices: with iterators the sums went to memory, which took a hundred times as long.
+        for (k, weights) in weights[..inputs * PANEL].chunks_exact(PANEL).enumerate() {
+            let weights = S::as_simd_f32s(weights).0;
+            for n in 0..N {
+                let value = simd.splat_f32s(rows[n][k]);
+                for v in 0..V {
+                    sums[n][v] = simd.mul_add_e_f32s(value, weights[v], sums[n][v]);
                 }
             }
         }
-    }
-}
-
-/// Brings the first numbers of [`ROWS`] pixels together, then the second ones, and so on: read from
-/// where they are, pixels of 512 or 1024 channels would push each other out of the cache.
-#[inline(always)]
-fn interleave(pixels: &[f32], inputs: usize, to: &mut Vec<f32>) {
-    let count = pixels.len() / inputs;
-    to.resize(count.div_ceil(ROWS) * ROWS * inputs, 0.0);
-    let blocks = to.chunks_exact_mut(inputs * ROWS);
-    for (block, rows) in blocks.zip(pixels.chunks(inputs * ROWS)) {
-        for (i, row) in rows.chunks_exact(inputs).enumerate() {
-            for (to, &value) in block.as_chunks_mut::<ROWS>().0.iter_mut().zip(row) {
-                to[i] = value;
+        let (low, high) = (simd.splat_f32s(limits.0), simd.splat_f32s(limits.1));
+        let mut out = [[0.0; PANEL]; N];
+        for (out, sums) in out.iter_mut().zip(&sums) {
+            for (out, &sum) in S::as_mut_simd_f32s(out).0.iter_mut().zip(sums) {
+                *out = simd.min_f32s(simd.max_f32s(sum, low), high);
             }
         }
+        out
     }
-}
-
-/// [`ROWS`] interleaved pixels times a panel of `V` registers, the sums in registers.
-#[inline(always)]
-fn kernel<S: Simd, const V: usize>(
-    simd: S,
-    pixels: &[f32],
-    weights: &[f32],
-    first: &[f32; PANEL],
-    (low, high): (f32, f32),
-) -> [[f32; PANEL]; ROWS] {
-    let first = S::as_simd_f32s(first).0;
-    let mut sums = [[first[0]; V]; ROWS];
-    for sums in &mut sums {
-        sums.copy_from_slice(first);
-    }
-    let weights = weights.as_chunks::<PANEL>().0;
-    for (values, weights) in pixels.as_chunks::<ROWS>().0.iter().zip(weights) {
-        let weights = S::as_simd_f32s(weights).0;
-        for (sums, &value) in sums.iter_mut().zip(values) {
-            let value = simd.splat_f32s(value);
-            for (sum, &weight) in sums.iter_mut().zip(weights) {
-                *sum = simd.mul_add_e_f32s(value, weight, *sum);
-            }
-        }
-    }
-    let (low, high) = (simd.splat_f32s(low), simd.splat_f32s(high));
-    let mut out = [[0.0; PANEL]; ROWS];
-    for (out, sums) in out.iter_mut().zip(&sums) {
-        for (out, &sum) in S::as_mut_simd_f32s(out).0.iter_mut().zip(sums) {
-            *out = simd.min_f32s(simd.max_f32s(sum, low), high);
-        }
-    }
-    out
 }
 
 #[cfg(test)]
@@ -215,7 +239,7 @@ mod tests {
             let mut matrix = Matrix::new(&b, bias.clone());
             matrix.scale(&scale, &bias);
             let mut found = vec![0.0; pixels * outputs];
-            matrix.multiply(&a, &mut found, (-2.0, 3.0), &mut vec![9.0; 7]);
+            matrix.multiply(&a, &mut found, (-2.0, 3.0));
             for (i, found) in found.iter().enumerate() {
                 let (pixel, output) = (i / outputs, i % outputs);
                 let sum: f32 = (0..inputs)

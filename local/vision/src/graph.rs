@@ -6,7 +6,8 @@ use std::collections::HashMap;
 use serde::Deserialize;
 
 use crate::VisionError;
-use crate::conv::{Activation, Conv, Depthwise, Padding};
+use crate::conv::{Activation, Conv, Padding};
+use crate::depthwise::Depthwise;
 use crate::run::{Graph, Op, Operand, Step};
 use crate::tensor::Tensor;
 use crate::weights::{Group, Weights};

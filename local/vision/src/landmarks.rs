@@ -4,7 +4,8 @@
 use image::RgbImage;
 
 use crate::VisionError;
-use crate::conv::{Activation, Conv, Depthwise, Padding};
+use crate::conv::{Activation, Conv, Padding};
+use crate::depthwise::Depthwise;
 use crate::pool::mean;
 use crate::resize::{Fitted, Rect, fit};
 use crate::tensor::Tensor;

@@ -7,6 +7,8 @@
 mod align;
 mod centernet;
 mod conv;
+mod depthwise;
+mod gemm;
 mod graph;
 mod landmarks;
 mod pool;
@@ -101,7 +103,8 @@ impl Vision {
     }
 
     /// The embedding of one face of `image`: aligned by its landmarks, averaged with its mirror
-    /// image (which on unseen people found 91 instead of 87 of 100 equal pairs).
+    /// image. (Averaging raised the share of same-person pairs within 0.6 from .87 to .91 in a trial
+    /// with 196 photos of five people, at a false-match rate of .006 instead of .004.)
     #[must_use]
     pub fn embed(&self, image: &RgbImage, face: &DetectedFace) -> Embedding {
         let chip = self.chip(image, face);

@@ -2,7 +2,8 @@
 
 use rayon::prelude::*;
 
-use crate::conv::{Conv, Depthwise};
+use crate::conv::Conv;
+use crate::depthwise::Depthwise;
 use crate::pool::{mean, resize_bilinear};
 use crate::tensor::Tensor;
 

@@ -2,7 +2,8 @@
 
 use image::RgbImage;
 
-use crate::conv::{Activation, Conv, Depthwise, Padding};
+use crate::conv::{Activation, Conv, Padding};
+use crate::depthwise::Depthwise;
 use crate::resize::{Rect, fit};
 use crate::tensor::Tensor;
 use crate::types::BoundingBox;

@@ -1,6 +1,11 @@
 //! The networks against their JavaScript originals (`golden/README.md`), and what every photo must
 //! satisfy.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a failure in a static's initialiser is a failed test"
+)]
+
 use std::sync::LazyLock;
 
 use image::RgbImage;

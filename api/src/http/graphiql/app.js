@@ -83,9 +83,18 @@
   async function start() {
     const examples = await fetch(document.getElementById("examples").href);
     const defaultTabs = (await examples.json()).map(({ query, variables }) => ({ query, variables }));
+    // GraphiQL shows the first tab without its variables unless they come on their own; kept tabs
+    // know theirs.
+    const isFirstVisit = localStorage.getItem("graphiql:tabState") === null;
+    const variables = isFirstVisit ? defaultTabs[0].variables : undefined;
     const root = ReactDOM.createRoot(document.getElementById("graphiql"));
     root.render(
-      React.createElement(GraphiQL, { fetcher, defaultTabs, defaultEditorToolsVisibility: "variables" }),
+      React.createElement(GraphiQL, {
+        fetcher,
+        defaultTabs,
+        variables,
+        defaultEditorToolsVisibility: "variables",
+      }),
     );
   }
 

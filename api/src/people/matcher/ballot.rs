@@ -97,8 +97,8 @@ impl<'a> Ballot<'a> {
         }
     }
 
-    /// The group with the most similar face, among those that enough of their faces vote for: more than half
-    /// of them, or a quarter with the cover (for a founder, itself). At 0.4 % false matches a
+    /// The group with the most similar face, among those that enough of their faces vote for: more
+    /// than half of them, or a quarter with the cover or the founder. At 0.4 % false matches a
     /// single vote out of many would be wrong too often.
     fn choose(&self, found: &[(face::Model, f32)]) -> Option<(Group, f32)> {
         let mut votes: HashMap<Group, Votes> = HashMap::new();
@@ -123,8 +123,8 @@ impl<'a> Ballot<'a> {
                 let size = self.sizes.get(group).copied().unwrap_or_default();
                 votes.faces * 2 > size || (votes.cover && votes.faces * 4 >= size)
             })
+            .max_by(|(_, a), (_, b)| a.best.total_cmp(&b.best).then(a.faces.cmp(&b.faces)))
             .map(|(group, votes)| (group, votes.best))
-            .max_by(|(_, a), (_, b)| a.total_cmp(b))
     }
 
     fn join(&mut self, face: FaceId, group: Group, similarity: Option<f32>, decided: &mut Decided) {

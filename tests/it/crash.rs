@@ -1,0 +1,142 @@
+//! `kill -9` at any moment: every confirmed photo ends READY or FAILED, none twice, nothing orphaned.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use harness::Actor;
+use harness::actor::text;
+use harness::database::TestDatabase;
+use harness::pictures::{self, Picture};
+use local::{LocalAws, LocalConfig};
+use serde_json::json;
+
+/// A server process; killed when dropped.
+struct Server {
+    child: Child,
+    url: String,
+}
+
+impl Server {
+    fn start(folder: &Path, database: &str) -> Self {
+        let mut child = Command::new(binary())
+            .current_dir(folder)
+            .env("DATA_DIR", folder.join("data"))
+            .env("DATABASE_URI", database)
+            .env("EVENTGALLERY_LISTEN", "127.0.0.1:0")
+            .env("WORKER_LEASE_SECONDS", "10")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the server starts");
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().expect("stdout")).read_line(&mut line).expect("a line");
+        let url = line.split_whitespace().last().expect("where GraphiQL is").trim_end_matches("/graphql").to_owned();
+        assert!(url.starts_with("http://127.0.0.1:"), "{line}");
+        Self { child, url }
+    }
+
+    /// Most memory that the process ever held, in bytes.
+    fn peak_memory(&self) -> Option<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).ok()?;
+        let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
+        Some(line.split_whitespace().nth(1)?.parse::<u64>().ok()? * 1024)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // SIGKILL: no handler of ours runs.
+        self.child.kill().expect("killed");
+        self.child.wait().expect("gone");
+    }
+}
+
+/// The binary beside the tests.
+fn binary() -> PathBuf {
+    let tests = std::env::current_exe().expect("this test's file");
+    let file = tests.ancestors().nth(2).expect("target/debug").join("eventgallery");
+    assert!(file.exists(), "run `cargo build` first: {} is missing", file.display());
+    file
+}
+
+#[tokio::test]
+async fn nothing_is_lost_or_doubled_by_kill_9() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = TestDatabase::create(folder.path()).await;
+    let mut photos: Vec<Picture> = (0..6).map(|i| pictures::plain(&format!("{i}.jpg"), i)).collect();
+    photos.extend(pictures::samples().into_iter().take(3));
+    photos.push(Picture::jpeg("text.jpg", b"no picture".repeat(30)));
+
+    let mut server = Server::start(folder.path(), &database.url);
+    let mut ada = Actor::at(&server.url, "ada").await;
+    let gallery = ada.gallery("crash").await;
+    let mut confirmed: Vec<String> = Vec::new();
+    for (round, batch) in photos.chunks(2).enumerate() {
+        let files: Vec<_> = batch.iter().map(Picture::file).collect();
+        let results = ada.request(&gallery, &files).await;
+        for (result, picture) in results.iter().zip(batch) {
+            let (status, body) = ada.put(&result["target"], &picture.bytes).await;
+            assert_eq!(status, 200, "{body}");
+        }
+        let ids: Vec<String> = results.iter().map(|result| text(&result["photo"]["id"])).collect();
+        if round % 2 == 0 {
+            // Killed between PUT and confirm: the client comes back and confirms.
+            drop(server);
+            server = Server::start(folder.path(), &database.url);
+            ada.move_to(&server.url);
+        }
+        for answer in ada.confirm(&ids).await {
+            assert_eq!(answer["userErrors"], json!([]), "{answer:#}");
+        }
+        confirmed.extend(ids);
+        // Some way into the analysis, another bit further each time.
+        tokio::time::sleep(Duration::from_millis(150 * round as u64)).await;
+        drop(server);
+        server = Server::start(folder.path(), &database.url);
+        ada.move_to(&server.url);
+    }
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(240);
+    let mut statuses = Vec::new();
+    for id in &confirmed {
+        loop {
+            let status = text(&ada.photo(id, "status").await["status"]);
+            if status != "PROCESSING" {
+                statuses.push(status);
+                break;
+            }
+            assert!(tokio::time::Instant::now() < deadline, "{id} is still being analysed");
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    }
+    assert_eq!(statuses.iter().filter(|s| *s == "READY").count(), photos.len() - 1, "{statuses:?}");
+    assert_eq!(statuses.last().map(String::as_str), Some("FAILED"));
+    let count = ada.query("query($id: ID!) { gallery(id: $id) { photoCount } }", json!({ "id": gallery })).await;
+    assert_eq!(count["gallery"]["photoCount"], json!(photos.len()), "none twice");
+    if let Some(bytes) = server.peak_memory() {
+        assert!(bytes < 400 << 20, "{} MB with the models loaded", bytes >> 20);
+    }
+    drop(server);
+    let keys = keys(&folder.path().join("data")).await;
+    let of = |name: &str| keys.iter().filter(|key| key.contains(name)).count();
+    assert_eq!((of("/original."), of("/preview.jpg"), of("/thumbnail.jpg")), (10, 9, 9), "{keys:#?}");
+    assert_eq!(keys.len(), 28, "nothing else: {keys:#?}");
+    database.drop().await;
+}
+
+/// Keys that the stopped server's store holds.
+async fn keys(data: &Path) -> Vec<String> {
+    let credentials = local::load_or_create_credentials(data).unwrap();
+    let endpoint = harness::aws::Endpoint {
+        url: String::new(),
+        access_key_id: credentials.access_key_id.clone(),
+        secret_access_key: credentials.secret_access_key.clone(),
+    };
+    let store = LocalAws::start(LocalConfig::new(data, credentials)).await.unwrap();
+    let endpoint = harness::aws::Endpoint { url: store.endpoint().to_owned(), ..endpoint };
+    let listing = harness::aws::client(&endpoint).list_objects_v2().bucket("eventgallery").send().await.unwrap();
+    let keys = listing.contents().iter().filter_map(|object| object.key().map(str::to_owned)).collect();
+    store.shutdown().await;
+    keys
+}
