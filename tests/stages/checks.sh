@@ -30,4 +30,8 @@ stage_deny() {
 }
 
 # Whoever runs this with changes of their own keeps them; what a stage changed is a fault.
-stage_tree() { diff <(printf '%s\n' "$TREE_BEFORE") <(git status --porcelain); }
+stage_tree() {
+  local after
+  after=$(git status --porcelain)
+  [ "$after" = "$TREE_BEFORE" ] || { diff <(echo "$TREE_BEFORE") <(echo "$after"); return 1; }
+}

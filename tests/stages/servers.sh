@@ -1,12 +1,11 @@
-# Throwaway servers on free ports of 127.0.0.1. Sourced by tests/run; `stop_servers` is the EXIT
-# trap of every stage.
+# Throwaway servers on free ports of 127.0.0.1. Sourced by tests/run.
 # shellcheck shell=bash
 
 SERVER_PIDS=()
 SERVER_FOLDERS=()
 
-# Stops them and removes what they and the stage wrote.
-stop_servers() {
+# The EXIT trap of every stage: stops what it still runs, and removes what it wrote.
+stop_stage() {
   local pid folder
   set +e
   # MariaDB stops at TERM only; PostgreSQL waits for its clients at TERM and not at INT.
@@ -17,6 +16,8 @@ stop_servers() {
     kill -KILL "$pid" 2>/dev/null
     wait "$pid" 2>/dev/null
   done
+  # What it was busy with, where it was told to stop.
+  ! command -v pkill >/dev/null || pkill -TERM -P "$BASHPID"
   for folder in "${SERVER_FOLDERS[@]}" ${SCRATCH:+"$SCRATCH"}; do rm -rf "$folder"; done
 }
 
