@@ -73,12 +73,16 @@ impl App {
     /// What does not answer or is set wrongly, in words.
     pub async fn start(config: Config, clock: Clock) -> Result<Self> {
         let config = Arc::new(config);
-        std::fs::create_dir_all(&config.data_dir)
-            .with_context(|| format!("cannot make the data folder {}", config.data_dir.display()))?;
+        std::fs::create_dir_all(&config.data_dir).with_context(|| {
+            format!("cannot make the data folder {}", config.data_dir.display())
+        })?;
         let aws = Aws::of(&config).await?;
         let store = S3Store::new(&aws.s3);
         if aws.local.is_some() {
-            store.ensure_bucket(&["*"]).await.context("cannot make the local bucket")?;
+            store
+                .ensure_bucket(&["*"])
+                .await
+                .context("cannot make the local bucket")?;
         }
         let signer = Arc::new(GetSigner::new(&aws.s3).await.context("S3 settings")?);
         let store: Arc<dyn ObjectStore> = Arc::new(store);
@@ -86,7 +90,9 @@ impl App {
 
         let url = config.database_url();
         if config.database.migrate {
-            crate::db::migrate(&url).await.context("cannot bring the database's schema up to date")?;
+            crate::db::migrate(&url)
+                .await
+                .context("cannot bring the database's schema up to date")?;
         }
         let db = Db::connect(&url, config.database.max_connections)
             .await
@@ -103,8 +109,18 @@ impl App {
         };
         let services = wiring.services(aws.matcher)?;
         let worker = wiring.worker(&services);
-        crate::upload::job::schedule(&db, &clock).await.context("cannot schedule the reaper")?;
-        Ok(Self { config, db, services, signer, clock, worker, local: aws.local })
+        crate::upload::job::schedule(&db, &clock)
+            .await
+            .context("cannot schedule the reaper")?;
+        Ok(Self {
+            config,
+            db,
+            services,
+            signer,
+            clock,
+            worker,
+            local: aws.local,
+        })
     }
 
     /// The HTTP routes.
@@ -161,7 +177,9 @@ impl App {
                 tracing::debug!(%error, "TCP_NODELAY");
             }
         });
-        let service = self.router()?.into_make_service_with_connect_info::<std::net::SocketAddr>();
+        let service = self
+            .router()?
+            .into_make_service_with_connect_info::<std::net::SocketAddr>();
         let graceful = stop.clone();
         axum::serve(listener, service)
             .with_graceful_shutdown(async move { graceful.cancelled().await })
@@ -216,7 +234,11 @@ impl Wiring<'_> {
         );
         Ok(Services {
             auth: Arc::new(auth),
-            gallery: Arc::new(GalleryService::new(db.clone(), clock.clone(), default_matcher)),
+            gallery: Arc::new(GalleryService::new(
+                db.clone(),
+                clock.clone(),
+                default_matcher,
+            )),
             photo: Arc::new(PhotoService::new(db, clock)),
             upload: Arc::new(upload),
             analysis: Arc::new(analysis),
@@ -273,7 +295,13 @@ impl Wiring<'_> {
             max_attempts: self.config.worker.max_attempts,
             grace: GRACE,
         };
-        Worker::new(db.clone(), clock.clone(), handlers, self.wake_up.clone(), settings)
+        Worker::new(
+            db.clone(),
+            clock.clone(),
+            handlers,
+            self.wake_up.clone(),
+            settings,
+        )
     }
 }
 
@@ -289,21 +317,39 @@ struct Aws {
 impl Aws {
     async fn of(config: &Config) -> Result<Self> {
         let region = config.aws.region.clone();
-        let local = if config.is_local() { Some(start_local(config).await?) } else { None };
+        let local = if config.is_local() {
+            Some(start_local(config).await?)
+        } else {
+            None
+        };
         let keys = keys(config.s3.access_key.as_ref(), config.s3.secret_key.as_ref());
         let s3_credentials = match (&local, keys) {
             (Some((_, credentials)), _) => credentials.clone(),
             (None, Some(credentials)) => credentials,
             (None, None) => chain(&region).await?,
         };
-        let own = self::keys(config.rekognition.access_key.as_ref(), config.rekognition.secret_key.as_ref());
-        let rekognition_credentials = own.filter(|_| local.is_none()).unwrap_or_else(|| s3_credentials.clone());
-        let endpoint = local.as_ref().map(|(server, _)| server.endpoint().to_owned());
-        let bucket = config.s3.bucket.clone().unwrap_or_else(|| LOCAL_BUCKET.to_owned());
+        let own = self::keys(
+            config.rekognition.access_key.as_ref(),
+            config.rekognition.secret_key.as_ref(),
+        );
+        let rekognition_credentials = own
+            .filter(|_| local.is_none())
+            .unwrap_or_else(|| s3_credentials.clone());
+        let endpoint = local
+            .as_ref()
+            .map(|(server, _)| server.endpoint().to_owned());
+        let bucket = config
+            .s3
+            .bucket
+            .clone()
+            .unwrap_or_else(|| LOCAL_BUCKET.to_owned());
         // The stand-in has no quota: it is as fast as this machine.
         let (faces, labels) = match local {
             Some(_) => (f64::from(u16::MAX), f64::from(u16::MAX)),
-            None => (config.rekognition.faces_per_second, config.rekognition.labels_per_second),
+            None => (
+                config.rekognition.faces_per_second,
+                config.rekognition.labels_per_second,
+            ),
         };
         let matcher = match config.rekognition.matcher.as_deref() {
             Some("compare") => Matcher::Compare,
@@ -311,13 +357,21 @@ impl Aws {
             None if local.is_some() => Matcher::Collection,
             None => Matcher::Compare,
         };
-        let default_threshold = if local.is_some() { LOCAL_THRESHOLD } else { AWS_THRESHOLD };
+        let default_threshold = if local.is_some() {
+            LOCAL_THRESHOLD
+        } else {
+            AWS_THRESHOLD
+        };
         Ok(Self {
             s3: S3Settings {
                 bucket: bucket.clone(),
                 region: region.clone(),
                 endpoint: endpoint.clone().or_else(|| config.s3.endpoint.clone()),
-                public_endpoint: if local.is_some() { None } else { config.s3.public_endpoint.clone() },
+                public_endpoint: if local.is_some() {
+                    None
+                } else {
+                    config.s3.public_endpoint.clone()
+                },
                 path_style: local.is_some() || config.s3.path_style,
                 credentials: s3_credentials,
             },
@@ -331,7 +385,10 @@ impl Aws {
                 min_label_confidence: config.rekognition.min_label_confidence,
             },
             matcher,
-            threshold: config.rekognition.similarity_threshold.unwrap_or(default_threshold),
+            threshold: config
+                .rekognition
+                .similarity_threshold
+                .unwrap_or(default_threshold),
             local: local.map(|(server, _)| server),
         })
     }
@@ -342,11 +399,16 @@ async fn start_local(config: &Config) -> Result<(LocalAws, SharedCredentialsProv
     let shared = fixed(&credentials.access_key_id, &credentials.secret_access_key);
     let mut settings = LocalConfig::new(&config.data_dir, credentials);
     settings.region.clone_from(&config.aws.region);
-    let server = LocalAws::start(settings).await.context("cannot start the local S3 and Rekognition")?;
+    let server = LocalAws::start(settings)
+        .await
+        .context("cannot start the local S3 and Rekognition")?;
     Ok((server, shared))
 }
 
-fn keys(id: Option<&SecretString>, secret: Option<&SecretString>) -> Option<SharedCredentialsProvider> {
+fn keys(
+    id: Option<&SecretString>,
+    secret: Option<&SecretString>,
+) -> Option<SharedCredentialsProvider> {
     Some(fixed(id?.expose_secret(), secret?.expose_secret()))
 }
 

@@ -278,7 +278,10 @@ impl Config {
         file: &Path,
         environment: impl Fn(&str) -> Option<String>,
     ) -> Result<Self, ConfigError> {
-        let mut figment = Figment::from(Toml::string(DEFAULTS)).merge(Toml::file_exact(file));
+        let mut figment = Figment::from(Toml::string(DEFAULTS));
+        if file.exists() {
+            figment = figment.merge(Toml::file_exact(file));
+        }
         for variable in ENVIRONMENT {
             let Some((name, value)) = variable.names.iter().find_map(|name| {
                 environment(name)

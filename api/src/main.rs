@@ -58,7 +58,10 @@ fn main() -> ExitCode {
     }
 }
 
-#[expect(clippy::print_stderr, reason = "why a command failed goes to standard error, log or no log")]
+#[expect(
+    clippy::print_stderr,
+    reason = "why a command failed goes to standard error, log or no log"
+)]
 fn report(error: &anyhow::Error) {
     eprintln!("eventgallery: {error:#}");
 }

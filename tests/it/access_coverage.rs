@@ -30,15 +30,49 @@ fn cases(gallery: &str, photo: &str, person: &str, email: &str, user: &str) -> V
         query("nodes", "ids: [$id]", "{ id }", gallery),
         ("viewer", "{ viewer { id } }".into(), json!({})),
         query("gallery", "id: $id", "{ id }", gallery),
-        ("galleries", "{ galleries(first: 5) { nodes { id } } }".into(), json!({})),
+        (
+            "galleries",
+            "{ galleries(first: 5) { nodes { id } } }".into(),
+            json!({}),
+        ),
         query("photo", "id: $id", "{ id }", photo),
         query("person", "id: $id", "{ id }", person),
-        mutation("register", "RegisterInput", json!({ "email": "x", "name": "x", "password": "x" }), ""),
-        mutation("signIn", "SignInInput", json!({ "email": "x@example.com", "password": "xxxxxxxx" }), ""),
-        mutation("refreshTokens", "RefreshTokensInput", json!({ "refreshToken": "x" }), ""),
-        mutation("signOut", "SignOutInput", json!({ "refreshToken": "x" }), ""),
-        mutation("createGallery", "CreateGalleryInput", json!({ "name": "own" }), "gallery { id }"),
-        mutation("updateGallery", "UpdateGalleryInput", json!({ "galleryId": gallery, "name": "n" }), "gallery { id }"),
+        mutation(
+            "register",
+            "RegisterInput",
+            json!({ "email": "x", "name": "x", "password": "x" }),
+            "",
+        ),
+        mutation(
+            "signIn",
+            "SignInInput",
+            json!({ "email": "x@example.com", "password": "xxxxxxxx" }),
+            "",
+        ),
+        mutation(
+            "refreshTokens",
+            "RefreshTokensInput",
+            json!({ "refreshToken": "x" }),
+            "",
+        ),
+        mutation(
+            "signOut",
+            "SignOutInput",
+            json!({ "refreshToken": "x" }),
+            "",
+        ),
+        mutation(
+            "createGallery",
+            "CreateGalleryInput",
+            json!({ "name": "own" }),
+            "gallery { id }",
+        ),
+        mutation(
+            "updateGallery",
+            "UpdateGalleryInput",
+            json!({ "galleryId": gallery, "name": "n" }),
+            "gallery { id }",
+        ),
         mutation(
             "setGalleryMember",
             "SetGalleryMemberInput",
@@ -57,18 +91,48 @@ fn cases(gallery: &str, photo: &str, person: &str, email: &str, user: &str) -> V
             json!({ "galleryId": gallery, "files": [file] }),
             "results { userErrors { code } }",
         ),
-        mutation("confirmPhotoUploads", "ConfirmPhotoUploadsInput", json!({ "photoIds": [photo] }), "results { userErrors { code } }"),
-        mutation("cancelPhotoUploads", "CancelPhotoUploadsInput", json!({ "photoIds": [photo] }), "results { userErrors { code } }"),
+        mutation(
+            "confirmPhotoUploads",
+            "ConfirmPhotoUploadsInput",
+            json!({ "photoIds": [photo] }),
+            "results { userErrors { code } }",
+        ),
+        mutation(
+            "cancelPhotoUploads",
+            "CancelPhotoUploadsInput",
+            json!({ "photoIds": [photo] }),
+            "results { userErrors { code } }",
+        ),
         mutation(
             "retryPhotoAnalysis",
             "RetryPhotoAnalysisInput",
             json!({ "photoIds": [photo], "steps": ["LABELS"] }),
             "results { userErrors { code } }",
         ),
-        mutation("updatePerson", "UpdatePersonInput", json!({ "personId": person, "hidden": false }), "person { id }"),
-        mutation("mergePeople", "MergePeopleInput", json!({ "intoPersonId": person, "fromPersonIds": [] }), "person { id }"),
-        mutation("deletePhotos", "DeletePhotosInput", json!({ "photoIds": [photo] }), "results { userErrors { code } }"),
-        mutation("deleteGallery", "DeleteGalleryInput", json!({ "galleryId": gallery }), "deletedGalleryId"),
+        mutation(
+            "updatePerson",
+            "UpdatePersonInput",
+            json!({ "personId": person, "hidden": false }),
+            "person { id }",
+        ),
+        mutation(
+            "mergePeople",
+            "MergePeopleInput",
+            json!({ "intoPersonId": person, "fromPersonIds": [] }),
+            "person { id }",
+        ),
+        mutation(
+            "deletePhotos",
+            "DeletePhotosInput",
+            json!({ "photoIds": [photo] }),
+            "results { userErrors { code } }",
+        ),
+        mutation(
+            "deleteGallery",
+            "DeleteGalleryInput",
+            json!({ "galleryId": gallery }),
+            "deletedGalleryId",
+        ),
     ]
 }
 
@@ -92,11 +156,22 @@ async fn every_root_field_against_every_actor() {
     let owner = app.user("owner").await;
     let outsider = app.user("outsider").await;
     let mut matrix: BTreeMap<&str, Vec<String>> = BTreeMap::new();
-    let actors = ["anonymous", "expired", "stranger", "viewer", "contributor", "editor", "owner"];
+    let actors = [
+        "anonymous",
+        "expired",
+        "stranger",
+        "viewer",
+        "contributor",
+        "editor",
+        "owner",
+    ];
     for (column, kind) in actors.iter().enumerate() {
         // Each actor gets a gallery of their own to act on, so that one's deletion is not another's loss.
         let gallery = owner.gallery("matrix").await;
-        let photo = owner.upload(&gallery, &[pictures::plain("a.jpg", column as u8)]).await.remove(0);
+        let photo = owner
+            .upload(&gallery, &[pictures::plain("a.jpg", column as u8)])
+            .await
+            .remove(0);
         let person = person_of(&app, &gallery).await;
         let actor = match *kind {
             "anonymous" => app.anonymous(),
@@ -114,22 +189,34 @@ async fn every_root_field_against_every_actor() {
                 actor
             }
         };
-        for (field, document, variables) in cases(&gallery, &photo, &person, &outsider.email, &outsider.id) {
+        for (field, document, variables) in
+            cases(&gallery, &photo, &person, &outsider.email, &outsider.id)
+        {
             let (_, answer) = actor.send(&document, variables).await;
             let outcome = outcome(field, &answer);
             assert_ne!(outcome, "INTERNAL", "{field} as {kind}: {answer:#}");
             matrix.entry(field).or_default().push(outcome);
         }
     }
-    let mut table = format!("{:<20} {}\n", "field", actors.map(|a| format!("{a:<22}")).join(""));
+    let mut table = format!(
+        "{:<20} {}\n",
+        "field",
+        actors.map(|a| format!("{a:<22}")).join("")
+    );
     for (field, row) in &matrix {
         let row: String = row.iter().map(|cell| format!("{cell:<22}")).collect();
         table.push_str(format!("{field:<20} {row}").trim_end());
         table.push('\n');
     }
     let roots = root_fields();
-    let missing: Vec<&String> = roots.iter().filter(|root| !matrix.contains_key(root.as_str())).collect();
-    assert!(missing.is_empty(), "no entry in the access matrix: {missing:?}");
+    let missing: Vec<&String> = roots
+        .iter()
+        .filter(|root| !matrix.contains_key(root.as_str()))
+        .collect();
+    assert!(
+        missing.is_empty(),
+        "no entry in the access matrix: {missing:?}"
+    );
     compare(&table);
     app.stop().await;
 }
@@ -142,18 +229,29 @@ fn compare(table: &str) {
         std::fs::write(&file, table).unwrap();
     }
     let expected = std::fs::read_to_string(&file).unwrap_or_default();
-    assert!(expected == table, "the access matrix changed (UPDATE_SNAPSHOTS=1 writes it):\n{table}");
+    assert!(
+        expected == table,
+        "the access matrix changed (UPDATE_SNAPSHOTS=1 writes it):\n{table}"
+    );
 }
 
 fn root_fields() -> Vec<String> {
-    let document = async_graphql_parser::parse_schema(eventgallery::graphql::schema::sdl()).unwrap();
+    let document =
+        async_graphql_parser::parse_schema(eventgallery::graphql::schema::sdl()).unwrap();
     let mut fields = Vec::new();
     for definition in document.definitions {
-        let TypeSystemDefinition::Type(ty) = definition else { continue };
+        let TypeSystemDefinition::Type(ty) = definition else {
+            continue;
+        };
         if let TypeKind::Object(object) = ty.node.kind
             && ["Query", "Mutation"].contains(&ty.node.name.node.as_str())
         {
-            fields.extend(object.fields.iter().map(|field| field.node.name.node.to_string()));
+            fields.extend(
+                object
+                    .fields
+                    .iter()
+                    .map(|field| field.node.name.node.to_string()),
+            );
         }
     }
     fields
@@ -180,7 +278,10 @@ async fn person_of(app: &TestApp, gallery: &str) -> String {
         updated_at: Set(now),
     };
     let txn = app.db().begin().await.unwrap();
-    person::Entity::insert(row).exec_without_returning(&*txn).await.unwrap();
+    person::Entity::insert(row)
+        .exec_without_returning(&*txn)
+        .await
+        .unwrap();
     txn.commit().await.unwrap();
     text(&json!(id::encode(person).to_string()))
 }

@@ -17,7 +17,9 @@ async fn a_photo_of_people_becomes_ready_with_faces_people_and_labels() {
     for matcher in ["COLLECTION", "COMPARE"] {
         let app = TestApp::start().await;
         let ada = app.user("ada").await;
-        let gallery = ada.gallery_with(json!({ "name": "g", "faceMatcher": matcher })).await;
+        let gallery = ada
+            .gallery_with(json!({ "name": "g", "faceMatcher": matcher }))
+            .await;
         let ids = ada.upload(&gallery, &pictures::samples()[..2]).await;
         app.run_jobs().await;
         for id in &ids {
@@ -29,9 +31,20 @@ async fn a_photo_of_people_becomes_ready_with_faces_people_and_labels() {
                 let side = |name: &str| face["boundingBox"][name].as_f64().unwrap();
                 assert!(side("left") >= 0.0 && side("left") + side("width") <= 1.001);
             }
-            assert!(photo["labels"].as_array().unwrap().iter().any(|label| label["name"] == "Person"));
+            assert!(
+                photo["labels"]
+                    .as_array()
+                    .unwrap()
+                    .iter()
+                    .any(|label| label["name"] == "Person")
+            );
             // The signed URL opens without credentials, and it is the preview.
-            let answer = ada.http().get(photo["image"]["url"].as_str().unwrap()).send().await.unwrap();
+            let answer = ada
+                .http()
+                .get(photo["image"]["url"].as_str().unwrap())
+                .send()
+                .await
+                .unwrap();
             assert_eq!(answer.status(), 200);
             let picture = image::load_from_memory(&answer.bytes().await.unwrap()).unwrap();
             assert_eq!(json!(picture.width()), photo["image"]["width"]);
@@ -39,10 +52,28 @@ async fn a_photo_of_people_becomes_ready_with_faces_people_and_labels() {
         // Everything once more changes nothing.
         let input = json!({ "photoIds": ids, "steps": ["RENDITIONS", "LABELS"] });
         let selection = "results { photo { status } userErrors { code } }";
-        let before = ada.photo(&ids[0], "labels { name confidence } faces { id person { id } }").await;
-        ada.mutate("retryPhotoAnalysis", "RetryPhotoAnalysisInput", input, selection).await;
+        let before = ada
+            .photo(
+                &ids[0],
+                "labels { name confidence } faces { id person { id } }",
+            )
+            .await;
+        ada.mutate(
+            "retryPhotoAnalysis",
+            "RetryPhotoAnalysisInput",
+            input,
+            selection,
+        )
+        .await;
         app.run_jobs().await;
-        assert_eq!(ada.photo(&ids[0], "labels { name confidence } faces { id person { id } }").await, before);
+        assert_eq!(
+            ada.photo(
+                &ids[0],
+                "labels { name confidence } faces { id person { id } }"
+            )
+            .await,
+            before
+        );
         app.stop().await;
     }
 }
@@ -62,14 +93,29 @@ async fn exif_is_applied_kept_and_shown_to_those_who_may_see_it() {
     app.run_jobs().await;
     let photo = ada.photo(&ids[0], EVERYTHING).await;
     assert_eq!(photo["status"], "READY", "{photo:#}");
-    assert_eq!((&photo["width"], &photo["height"]), (&json!(300), &json!(400)), "turned upright");
+    assert_eq!(
+        (&photo["width"], &photo["height"]),
+        (&json!(300), &json!(400)),
+        "turned upright"
+    );
     assert_eq!(photo["thumbnail"], json!({ "width": 240, "height": 320 }));
     assert_eq!(photo["takenAt"], "2026-06-20T14:30:00Z");
     assert_eq!(photo["camera"], "Canon");
     let latitude = photo["location"]["latitude"].as_f64().unwrap();
     assert!((latitude - 48.2083).abs() < 0.001, "{latitude}");
-    let bytes = ada.http().get(photo["image"]["url"].as_str().unwrap()).send().await.unwrap().bytes().await.unwrap();
-    assert!(!bytes.windows(4).any(|w| w == b"Exif"), "renditions carry no EXIF");
+    let bytes = ada
+        .http()
+        .get(photo["image"]["url"].as_str().unwrap())
+        .send()
+        .await
+        .unwrap()
+        .bytes()
+        .await
+        .unwrap();
+    assert!(
+        !bytes.windows(4).any(|w| w == b"Exif"),
+        "renditions carry no EXIF"
+    );
 
     let guest = bob.photo(&ids[0], "location { latitude } downloadUrl original: image(size: ORIGINAL) { url } image { url }").await;
     assert!(guest["location"].is_null());
@@ -77,8 +123,16 @@ async fn exif_is_applied_kept_and_shown_to_those_who_may_see_it() {
     assert!(guest["original"].is_null() && guest["downloadUrl"].is_null());
     assert!(guest["image"]["url"].is_string());
     let own = ada.photo(&ids[0], "downloadUrl").await;
-    let answer = ada.http().get(own["downloadUrl"].as_str().unwrap()).send().await.unwrap();
-    let disposition = answer.headers()["content-disposition"].to_str().unwrap().to_owned();
+    let answer = ada
+        .http()
+        .get(own["downloadUrl"].as_str().unwrap())
+        .send()
+        .await
+        .unwrap();
+    let disposition = answer.headers()["content-disposition"]
+        .to_str()
+        .unwrap()
+        .to_owned();
     assert!(disposition.contains("portrait.jpg"), "{disposition}");
     app.stop().await;
 }
@@ -94,12 +148,27 @@ async fn throttling_and_outages_are_waited_out() {
     let gallery = ada.gallery("g").await;
     let ids = ada.upload(&gallery, &[pictures::samples().remove(0)]).await;
     // More failures than the SDK retries by itself.
-    aws::stand_ins().faults().add(FaultRule::next("rekognition:DetectLabels", Fault::InternalError, 6));
+    aws::stand_ins().faults().add(FaultRule::next(
+        "rekognition:DetectLabels",
+        Fault::InternalError,
+        6,
+    ));
     app.run_jobs().await;
     let step = |photo: &Value, name: &str| {
-        photo["analysis"].as_array().unwrap().iter().find(|step| step["step"] == name).unwrap().clone()
+        photo["analysis"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|step| step["step"] == name)
+            .unwrap()
+            .clone()
     };
-    let photo = ada.photo(&ids[0], "status analysis { step state attempts retryAt error { code retryable } }").await;
+    let photo = ada
+        .photo(
+            &ids[0],
+            "status analysis { step state attempts retryAt error { code retryable } }",
+        )
+        .await;
     let labels = step(&photo, "LABELS");
     if labels["state"] == "PENDING" {
         assert_eq!(photo["status"], "PROCESSING");
@@ -122,13 +191,20 @@ async fn a_gallery_without_face_analysis_asks_for_no_faces() {
     }
     let app = TestApp::start().await;
     let ada = app.user("ada").await;
-    let gallery = ada.gallery_with(json!({ "name": "g", "faceAnalysis": false })).await;
+    let gallery = ada
+        .gallery_with(json!({ "name": "g", "faceAnalysis": false }))
+        .await;
     let ids = ada.upload(&gallery, &[pictures::samples().remove(0)]).await;
     app.run_jobs().await;
     let photo = ada.photo(&ids[0], EVERYTHING).await;
     assert_eq!(photo["status"], "READY");
     assert_eq!(photo["faces"], json!([]));
-    let states: Vec<_> = photo["analysis"].as_array().unwrap().iter().map(|step| step["state"].clone()).collect();
+    let states: Vec<_> = photo["analysis"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|step| step["state"].clone())
+        .collect();
     assert_eq!(states, ["DONE", "SKIPPED", "DONE", "SKIPPED"]);
     app.stop().await;
 }

@@ -39,8 +39,10 @@ fn offenders(sources: &[Source], word: &str, applies: impl Fn(&str) -> bool) -> 
         .filter(|source| applies(&source.path))
         .flat_map(|source| {
             let lines = source.text.lines().enumerate();
-            let code = lines.filter(|(_, line)| !line.trim_start().starts_with("//") && line.contains(word));
-            code.map(|(number, line)| format!("{}:{}: {}", source.path, number + 1, line.trim())).collect::<Vec<_>>()
+            let code = lines
+                .filter(|(_, line)| !line.trim_start().starts_with("//") && line.contains(word));
+            code.map(|(number, line)| format!("{}:{}: {}", source.path, number + 1, line.trim()))
+                .collect::<Vec<_>>()
         })
         .collect()
 }
@@ -54,14 +56,25 @@ fn rules_know_neither_graphql_nor_http() {
     let api = sources("api/src");
     let rules = |path: &str| {
         let name = path.rsplit('/').next().unwrap_or_default();
-        ["service.rs", "job.rs", "queue.rs", "worker.rs", "access.rs", "db.rs"].contains(&name)
+        [
+            "service.rs",
+            "job.rs",
+            "queue.rs",
+            "worker.rs",
+            "access.rs",
+            "db.rs",
+        ]
+        .contains(&name)
             || path.contains("/storage/")
             || path.contains("/vision/")
             || path.contains("/media/")
             || path.contains("/matcher/")
     };
     for word in ["async_graphql", "axum::"] {
-        none(&offenders(&api, word, rules), "services, jobs and ports know no async_graphql and no axum");
+        none(
+            &offenders(&api, word, rules),
+            "services, jobs and ports know no async_graphql and no axum",
+        );
     }
 }
 
@@ -69,18 +82,31 @@ fn rules_know_neither_graphql_nor_http() {
 fn resolvers_know_neither_database_nor_aws() {
     let api = sources("api/src");
     for word in ["sea_orm::", "aws_sdk_", "aws_config"] {
-        none(&offenders(&api, word, |path| path.ends_with("graphql.rs")), "graphql.rs knows no sea_orm and no AWS SDK");
+        none(
+            &offenders(&api, word, |path| path.ends_with("graphql.rs")),
+            "graphql.rs knows no sea_orm and no AWS SDK",
+        );
     }
 }
 
 #[test]
 fn each_sdk_stands_in_one_place() {
     let api = sources("api/src");
-    for (word, home) in [("aws_sdk_s3", "/storage/"), ("aws_sdk_rekognition", "/vision/"), ("aws_config", "/app.rs")] {
-        none(&offenders(&api, word, |path| !path.contains(home)), &format!("{word} stands in {home} only"));
+    for (word, home) in [
+        ("aws_sdk_s3", "/storage/"),
+        ("aws_sdk_rekognition", "/vision/"),
+        ("aws_config", "/app.rs"),
+    ] {
+        none(
+            &offenders(&api, word, |path| !path.contains(home)),
+            &format!("{word} stands in {home} only"),
+        );
     }
     let local = sources("local/src");
-    none(&offenders(&local, "eventgallery::", |_| true), "the stand-ins know nothing of the app");
+    none(
+        &offenders(&local, "eventgallery::", |_| true),
+        "the stand-ins know nothing of the app",
+    );
 }
 
 #[test]
@@ -93,7 +119,10 @@ fn services_keep_their_order() {
         for other in later {
             let file = format!("/{earlier}/service.rs");
             let word = format!("crate::{other}::service");
-            none(&offenders(&api, &word, |path| path.ends_with(&file)), "services keep their order");
+            none(
+                &offenders(&api, &word, |path| path.ends_with(&file)),
+                "services keep their order",
+            );
         }
     }
 }
@@ -103,14 +132,25 @@ fn files_are_short_and_named_after_what_they_are_about() {
     for folder in ["api", "entity", "migration", "local", "assets", "tests"] {
         for source in sources(folder) {
             let lines = source.text.lines().count();
-            assert!(lines <= 500, "{} has {lines} lines; 500 at most", source.path);
+            assert!(
+                lines <= 500,
+                "{} has {lines} lines; 500 at most",
+                source.path
+            );
             for name in ["utils", "util", "common", "helpers", "misc"] {
-                let module = source.path.contains(&format!("/{name}/")) || source.path.ends_with(&format!("/{name}.rs"));
+                let module = source.path.contains(&format!("/{name}/"))
+                    || source.path.ends_with(&format!("/{name}.rs"));
                 assert!(!module, "{}: no module is named {name}", source.path);
             }
         }
         let all = sources(folder);
-        none(&offenders(&all, concat!("#[", "allow("), |_| true), "#[expect(…, reason)] instead");
-        none(&offenders(&all, concat!("to", "do!("), |_| true), "nothing is left open");
+        none(
+            &offenders(&all, concat!("#[", "allow("), |_| true),
+            "#[expect(…, reason)] instead",
+        );
+        none(
+            &offenders(&all, concat!("to", "do!("), |_| true),
+            "nothing is left open",
+        );
     }
 }

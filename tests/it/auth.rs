@@ -11,10 +11,16 @@ async fn an_account_signs_in_and_sees_itself() {
     let app = TestApp::start().await;
     let ada = app.user("ada").await;
     let viewer = ada.query("{ viewer { id name email } }", json!({})).await;
-    assert_eq!(viewer["viewer"], json!({ "id": ada.id, "name": "ada", "email": ada.email }));
+    assert_eq!(
+        viewer["viewer"],
+        json!({ "id": ada.id, "name": "ada", "email": ada.email })
+    );
 
     let input = json!({ "email": ada.email.to_uppercase(), "password": ada.password });
-    let session = app.anonymous().mutate("signIn", "SignInInput", input, SESSION).await;
+    let session = app
+        .anonymous()
+        .mutate("signIn", "SignInInput", input, SESSION)
+        .await;
     assert_eq!(text(&session["user"]["id"]), ada.id);
     app.stop().await;
 }
@@ -26,7 +32,10 @@ async fn wrong_credentials_say_the_same_for_known_and_unknown_accounts() {
     let mut answers = Vec::new();
     for email in [ada.email.as_str(), "nobody@example.com"] {
         let input = json!({ "email": email, "password": "not the password" });
-        let payload = app.anonymous().attempt("signIn", "SignInInput", input, "accessToken").await;
+        let payload = app
+            .anonymous()
+            .attempt("signIn", "SignInInput", input, "accessToken")
+            .await;
         assert_eq!(payload["userErrors"][0]["code"], "WRONG_CREDENTIALS");
         answers.push(payload);
     }
@@ -38,13 +47,25 @@ async fn wrong_credentials_say_the_same_for_known_and_unknown_accounts() {
 async fn an_address_is_taken_once_and_wrong_fields_are_named() {
     let app = TestApp::start().await;
     let ada = app.user("ada").await;
-    let input = json!({ "email": ada.email.to_uppercase(), "name": "Other", "password": "long enough" });
-    let payload = app.anonymous().attempt("register", "RegisterInput", input, "accessToken").await;
+    let input =
+        json!({ "email": ada.email.to_uppercase(), "name": "Other", "password": "long enough" });
+    let payload = app
+        .anonymous()
+        .attempt("register", "RegisterInput", input, "accessToken")
+        .await;
     assert_eq!(payload["userErrors"][0]["code"], "TAKEN");
 
     let input = json!({ "email": "no address", "name": " ", "password": "short" });
-    let payload = app.anonymous().attempt("register", "RegisterInput", input, "accessToken").await;
-    let fields: Vec<_> = payload["userErrors"].as_array().unwrap().iter().map(|e| e["field"][1].clone()).collect();
+    let payload = app
+        .anonymous()
+        .attempt("register", "RegisterInput", input, "accessToken")
+        .await;
+    let fields: Vec<_> = payload["userErrors"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|e| e["field"][1].clone())
+        .collect();
     assert_eq!(fields, [json!("email"), json!("name"), json!("password")]);
     app.stop().await;
 }
@@ -58,7 +79,14 @@ async fn a_refresh_token_works_once_and_its_reuse_ends_the_family() {
         let actor = app.anonymous();
         async move {
             let input = json!({ "refreshToken": token });
-            actor.attempt("refreshTokens", "RefreshTokensInput", input, "accessToken refreshToken").await
+            actor
+                .attempt(
+                    "refreshTokens",
+                    "RefreshTokensInput",
+                    input,
+                    "accessToken refreshToken",
+                )
+                .await
         }
     };
     let second = refresh(first.clone()).await;
@@ -66,9 +94,15 @@ async fn a_refresh_token_works_once_and_its_reuse_ends_the_family() {
     let second = text(&second["refreshToken"]);
     assert_ne!(second, first);
 
-    assert_eq!(refresh(first).await["userErrors"][0]["code"], "INVALID_REFRESH_TOKEN");
+    assert_eq!(
+        refresh(first).await["userErrors"][0]["code"],
+        "INVALID_REFRESH_TOKEN"
+    );
     // The thief and the owner cannot be told apart: both have to sign in again.
-    assert_eq!(refresh(second).await["userErrors"][0]["code"], "INVALID_REFRESH_TOKEN");
+    assert_eq!(
+        refresh(second).await["userErrors"][0]["code"],
+        "INVALID_REFRESH_TOKEN"
+    );
     app.stop().await;
 }
 
@@ -77,13 +111,24 @@ async fn signing_out_ends_the_session_and_expiry_ends_tokens() {
     let app = TestApp::start().await;
     let ada = app.user("ada").await;
     let token = ada.refresh_token.clone().unwrap();
-    ada.mutate("signOut", "SignOutInput", json!({ "refreshToken": token }), "").await;
+    ada.mutate(
+        "signOut",
+        "SignOutInput",
+        json!({ "refreshToken": token }),
+        "",
+    )
+    .await;
     let input = json!({ "refreshToken": token });
-    let payload = ada.attempt("refreshTokens", "RefreshTokensInput", input, "accessToken").await;
+    let payload = ada
+        .attempt("refreshTokens", "RefreshTokensInput", input, "accessToken")
+        .await;
     assert_eq!(payload["userErrors"][0]["code"], "INVALID_REFRESH_TOKEN");
 
     app.clock.advance(16 * 60);
-    assert_eq!(ada.error_code("{ viewer { id } }", json!({})).await, "UNAUTHENTICATED");
+    assert_eq!(
+        ada.error_code("{ viewer { id } }", json!({})).await,
+        "UNAUTHENTICATED"
+    );
     app.stop().await;
 }
 
@@ -99,7 +144,10 @@ async fn guessing_is_limited_within_one_request() {
             )
         })
         .collect();
-    let (_, answer) = app.anonymous().send(&format!("mutation {{ {aliases} }}"), json!({})).await;
+    let (_, answer) = app
+        .anonymous()
+        .send(&format!("mutation {{ {aliases} }}"), json!({}))
+        .await;
     let refused = answer["errors"].as_array().map_or(0, Vec::len);
     let whole = answer["data"].is_null();
     assert!(whole || refused >= 10, "{answer:#}");

@@ -20,36 +20,68 @@ async fn announcements_that_cannot_work_are_refused_at_once() {
         (json!({ "byteSize": 0 }), "FILE_EMPTY"),
         (json!({ "byteSize": 60_000_000 }), "FILE_TOO_LARGE"),
         (json!({ "contentType": "image/heic" }), "HEIC_UNSUPPORTED"),
-        (json!({ "contentType": "text/html" }), "UNSUPPORTED_CONTENT_TYPE"),
-        (json!({ "contentType": "image/svg+xml" }), "UNSUPPORTED_CONTENT_TYPE"),
+        (
+            json!({ "contentType": "text/html" }),
+            "UNSUPPORTED_CONTENT_TYPE",
+        ),
+        (
+            json!({ "contentType": "image/svg+xml" }),
+            "UNSUPPORTED_CONTENT_TYPE",
+        ),
         (json!({ "sha256": "abc" }), "INVALID"),
         (json!({ "filename": "" }), "INVALID"),
         (json!({ "byteSize": -5 }), "INVALID"),
     ];
-    let files: Vec<Value> = cases.iter().map(|(changes, _)| file(changes.clone())).collect();
+    let files: Vec<Value> = cases
+        .iter()
+        .map(|(changes, _)| file(changes.clone()))
+        .collect();
     let results = ada.request(&gallery, &files).await;
     for ((changes, code), result) in cases.iter().zip(&results) {
         let got = result["userErrors"][0]["code"].as_str().unwrap_or_default();
         let empty = *code == "INVALID" && changes["byteSize"] == -5;
-        assert!(got == *code || (empty && got == "FILE_EMPTY"), "{changes}: {result:#}");
+        assert!(
+            got == *code || (empty && got == "FILE_EMPTY"),
+            "{changes}: {result:#}"
+        );
         assert!(result["target"].is_null());
     }
-    let many: Vec<Value> = (0..101).map(|i| file(json!({ "clientRef": i.to_string() }))).collect();
-    let payload = ada.request_with(json!({ "galleryId": gallery, "files": many })).await;
+    let many: Vec<Value> = (0..101)
+        .map(|i| file(json!({ "clientRef": i.to_string() })))
+        .collect();
+    let payload = ada
+        .request_with(json!({ "galleryId": gallery, "files": many }))
+        .await;
     assert_eq!(payload["userErrors"][0]["code"], "TOO_MANY_FILES");
 
-    let names = ["🎉 Feier.jpg", "../../etc/passwd", "a\\b:c*?.jpg", "%2e%2e%2f.jpg"];
+    let names = [
+        "🎉 Feier.jpg",
+        "../../etc/passwd",
+        "a\\b:c*?.jpg",
+        "%2e%2e%2f.jpg",
+    ];
     let files: Vec<Value> = names
         .iter()
         .enumerate()
-        .map(|(i, name)| Picture { name: (*name).to_owned(), ..pictures::plain("", i as u8 + 10) }.file())
+        .map(|(i, name)| {
+            Picture {
+                name: (*name).to_owned(),
+                ..pictures::plain("", i as u8 + 10)
+            }
+            .file()
+        })
         .collect();
     let results = ada.request(&gallery, &files).await;
     for (result, name) in results.iter().zip(names) {
-        let id = result["photo"]["id"].as_str().unwrap_or_else(|| panic!("{name}: {result:#}"));
+        let id = result["photo"]["id"]
+            .as_str()
+            .unwrap_or_else(|| panic!("{name}: {result:#}"));
         assert_eq!(ada.photo(id, "filename").await["filename"], *name);
         let url = result["target"]["url"].as_str().unwrap();
-        assert!(!url.contains("passwd") && !url.contains(".."), "no part of a name is in a key: {url}");
+        assert!(
+            !url.contains("passwd") && !url.contains(".."),
+            "no part of a name is in a key: {url}"
+        );
     }
     app.stop().await;
 }
@@ -66,27 +98,59 @@ async fn bytes_that_are_no_picture_fail_with_a_code_and_the_others_go_on() {
     let mut heic = Vec::from(*b"\0\0\0\x18ftypheic\0\0\0\0heicmif1");
     heic.extend([0; 200]);
     let cases: Vec<(&str, &'static str, Vec<u8>, &str)> = vec![
-        ("text.jpg", "image/jpeg", b"this is no picture at all, only text".repeat(5), "UNSUPPORTED_FORMAT"),
-        ("cut.jpg", "image/jpeg", whole[..whole.len() / 3].to_vec(), "CORRUPT"),
-        ("bomb.png", "image/png", pictures::huge_png(50_000, 50_000), "TOO_MANY_PIXELS"),
+        (
+            "text.jpg",
+            "image/jpeg",
+            b"this is no picture at all, only text".repeat(5),
+            "UNSUPPORTED_FORMAT",
+        ),
+        (
+            "cut.jpg",
+            "image/jpeg",
+            whole[..whole.len() / 3].to_vec(),
+            "CORRUPT",
+        ),
+        (
+            "bomb.png",
+            "image/png",
+            pictures::huge_png(50_000, 50_000),
+            "TOO_MANY_PIXELS",
+        ),
         ("phone.jpg", "image/jpeg", heic, "UNSUPPORTED_FORMAT"),
-        ("other.jpg", "image/jpeg", pictures::png(&pictures::gradient(200, 200, 4)), "CONTENT_TYPE_MISMATCH"),
+        (
+            "other.jpg",
+            "image/jpeg",
+            pictures::png(&pictures::gradient(200, 200, 4)),
+            "CONTENT_TYPE_MISMATCH",
+        ),
         ("good.jpg", "image/jpeg", whole, ""),
     ];
     let pictures: Vec<Picture> = cases
         .iter()
-        .map(|(name, content_type, bytes, _)| Picture { name: (*name).into(), content_type, bytes: bytes.clone() })
+        .map(|(name, content_type, bytes, _)| Picture {
+            name: (*name).into(),
+            content_type,
+            bytes: bytes.clone(),
+        })
         .collect();
     let ids = ada.upload(&gallery, &pictures).await;
     app.run_jobs().await;
     for (id, (name, _, _, code)) in ids.iter().zip(&cases) {
-        let photo = ada.photo(id, "status failureCode analysis { step state error { code message retryable } }").await;
+        let photo = ada
+            .photo(
+                id,
+                "status failureCode analysis { step state error { code message retryable } }",
+            )
+            .await;
         if code.is_empty() {
             assert_eq!(photo["status"], "READY", "{name}: {photo:#}");
         } else {
             assert_eq!(photo["status"], "FAILED", "{name}: {photo:#}");
             let got = photo["failureCode"].as_str().unwrap_or_default();
-            assert!(got == *code || (*code == "CORRUPT" && got == "TRUNCATED"), "{name}: {photo:#}");
+            assert!(
+                got == *code || (*code == "CORRUPT" && got == "TRUNCATED"),
+                "{name}: {photo:#}"
+            );
             assert_eq!(photo["analysis"][0]["error"]["retryable"], false, "{name}");
         }
     }
@@ -116,14 +180,25 @@ async fn oversized_arguments_are_refused_without_an_internal_error() {
     ];
     for (document, variables) in cases {
         let (_, answer) = ada.send(&document, variables.clone()).await;
-        let code = answer["errors"][0]["extensions"]["code"].as_str().unwrap_or_default().to_owned();
+        let code = answer["errors"][0]["extensions"]["code"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned();
         assert!(
-            ["BAD_USER_INPUT", "BAD_REQUEST", "GRAPHQL_VALIDATION_FAILED", "QUERY_TOO_COMPLEX"].contains(&code.as_str()),
+            [
+                "BAD_USER_INPUT",
+                "BAD_REQUEST",
+                "GRAPHQL_VALIDATION_FAILED",
+                "QUERY_TOO_COMPLEX"
+            ]
+            .contains(&code.as_str()),
             "{document} {answer:#}"
         );
     }
     let filter = json!({ "text": "100%_' OR 1=1 --" });
-    let found = ada.query(page, json!({ "id": gallery, "filter": filter })).await;
+    let found = ada
+        .query(page, json!({ "id": gallery, "filter": filter }))
+        .await;
     assert_eq!(found["gallery"]["photos"]["nodes"], json!([]));
     app.stop().await;
 }

@@ -31,8 +31,15 @@ impl Server {
             .spawn()
             .expect("the server starts");
         let mut line = String::new();
-        BufReader::new(child.stdout.take().expect("stdout")).read_line(&mut line).expect("a line");
-        let url = line.split_whitespace().last().expect("where GraphiQL is").trim_end_matches("/graphql").to_owned();
+        BufReader::new(child.stdout.take().expect("stdout"))
+            .read_line(&mut line)
+            .expect("a line");
+        let url = line
+            .split_whitespace()
+            .last()
+            .expect("where GraphiQL is")
+            .trim_end_matches("/graphql")
+            .to_owned();
         assert!(url.starts_with("http://127.0.0.1:"), "{line}");
         Self { child, url }
     }
@@ -56,8 +63,16 @@ impl Drop for Server {
 /// The binary beside the tests.
 fn binary() -> PathBuf {
     let tests = std::env::current_exe().expect("this test's file");
-    let file = tests.ancestors().nth(2).expect("target/debug").join("eventgallery");
-    assert!(file.exists(), "run `cargo build` first: {} is missing", file.display());
+    let file = tests
+        .ancestors()
+        .nth(2)
+        .expect("target/debug")
+        .join("eventgallery");
+    assert!(
+        file.exists(),
+        "run `cargo build` first: {} is missing",
+        file.display()
+    );
     file
 }
 
@@ -65,7 +80,9 @@ fn binary() -> PathBuf {
 async fn nothing_is_lost_or_doubled_by_kill_9() {
     let folder = tempfile::tempdir().unwrap();
     let database = TestDatabase::create(folder.path()).await;
-    let mut photos: Vec<Picture> = (0..6).map(|i| pictures::plain(&format!("{i}.jpg"), i)).collect();
+    let mut photos: Vec<Picture> = (0..6)
+        .map(|i| pictures::plain(&format!("{i}.jpg"), i))
+        .collect();
     photos.extend(pictures::samples().into_iter().take(3));
     photos.push(Picture::jpeg("text.jpg", b"no picture".repeat(30)));
 
@@ -80,7 +97,10 @@ async fn nothing_is_lost_or_doubled_by_kill_9() {
             let (status, body) = ada.put(&result["target"], &picture.bytes).await;
             assert_eq!(status, 200, "{body}");
         }
-        let ids: Vec<String> = results.iter().map(|result| text(&result["photo"]["id"])).collect();
+        let ids: Vec<String> = results
+            .iter()
+            .map(|result| text(&result["photo"]["id"]))
+            .collect();
         if round % 2 == 0 {
             // Killed between PUT and confirm: the client comes back and confirms.
             drop(server);
@@ -106,21 +126,45 @@ async fn nothing_is_lost_or_doubled_by_kill_9() {
                 statuses.push(status);
                 break;
             }
-            assert!(tokio::time::Instant::now() < deadline, "{id} is still being analysed");
+            assert!(
+                tokio::time::Instant::now() < deadline,
+                "{id} is still being analysed"
+            );
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
     }
-    assert_eq!(statuses.iter().filter(|s| *s == "READY").count(), photos.len() - 1, "{statuses:?}");
+    assert_eq!(
+        statuses.iter().filter(|s| *s == "READY").count(),
+        photos.len() - 1,
+        "{statuses:?}"
+    );
     assert_eq!(statuses.last().map(String::as_str), Some("FAILED"));
-    let count = ada.query("query($id: ID!) { gallery(id: $id) { photoCount } }", json!({ "id": gallery })).await;
-    assert_eq!(count["gallery"]["photoCount"], json!(photos.len()), "none twice");
+    let count = ada
+        .query(
+            "query($id: ID!) { gallery(id: $id) { photoCount } }",
+            json!({ "id": gallery }),
+        )
+        .await;
+    assert_eq!(
+        count["gallery"]["photoCount"],
+        json!(photos.len()),
+        "none twice"
+    );
     if let Some(bytes) = server.peak_memory() {
-        assert!(bytes < 400 << 20, "{} MB with the models loaded", bytes >> 20);
+        assert!(
+            bytes < 400 << 20,
+            "{} MB with the models loaded",
+            bytes >> 20
+        );
     }
     drop(server);
     let keys = keys(&folder.path().join("data")).await;
     let of = |name: &str| keys.iter().filter(|key| key.contains(name)).count();
-    assert_eq!((of("/original."), of("/preview.jpg"), of("/thumbnail.jpg")), (10, 9, 9), "{keys:#?}");
+    assert_eq!(
+        (of("/original."), of("/preview.jpg"), of("/thumbnail.jpg")),
+        (10, 9, 9),
+        "{keys:#?}"
+    );
     assert_eq!(keys.len(), 28, "nothing else: {keys:#?}");
     database.drop().await;
 }
@@ -133,10 +177,24 @@ async fn keys(data: &Path) -> Vec<String> {
         access_key_id: credentials.access_key_id.clone(),
         secret_access_key: credentials.secret_access_key.clone(),
     };
-    let store = LocalAws::start(LocalConfig::new(data, credentials)).await.unwrap();
-    let endpoint = harness::aws::Endpoint { url: store.endpoint().to_owned(), ..endpoint };
-    let listing = harness::aws::client(&endpoint).list_objects_v2().bucket("eventgallery").send().await.unwrap();
-    let keys = listing.contents().iter().filter_map(|object| object.key().map(str::to_owned)).collect();
+    let store = LocalAws::start(LocalConfig::new(data, credentials))
+        .await
+        .unwrap();
+    let endpoint = harness::aws::Endpoint {
+        url: store.endpoint().to_owned(),
+        ..endpoint
+    };
+    let listing = harness::aws::client(&endpoint)
+        .list_objects_v2()
+        .bucket("eventgallery")
+        .send()
+        .await
+        .unwrap();
+    let keys = listing
+        .contents()
+        .iter()
+        .filter_map(|object| object.key().map(str::to_owned))
+        .collect();
     store.shutdown().await;
     keys
 }

@@ -6,16 +6,26 @@ use serde_json::json;
 #[tokio::test]
 async fn fragment_bombs_are_refused_before_they_cost_anything() {
     let app = TestApp::start().await;
-    let deep: String = (0..31).map(|i| format!("fragment F{i} on Query {{ ...F{} ...F{} }} ", i + 1, i + 1)).collect();
+    let deep: String = (0..31)
+        .map(|i| format!("fragment F{i} on Query {{ ...F{} ...F{} }} ", i + 1, i + 1))
+        .collect();
     let deep = format!("{{ ...F0 }} {deep} fragment F31 on Query {{ __typename }}");
     let spreads = |i: usize| format!("...F{i} ").repeat(100);
-    let wide: String = (0..5).map(|i| format!("fragment F{i} on Query {{ {} }} ", spreads(i + 1))).collect();
+    let wide: String = (0..5)
+        .map(|i| format!("fragment F{i} on Query {{ {} }} ", spreads(i + 1)))
+        .collect();
     let wide = format!("{{ ...F0 }} {wide} fragment F5 on Query {{ __typename }}");
     for bomb in [deep, wide] {
         let (status, answer) = app.anonymous().send(&bomb, json!({})).await;
         assert!(status == 400 || answer["errors"].is_array(), "{answer:#}");
         assert!(answer["data"].is_null());
-        let health = app.anonymous().http().get(format!("{}/health/live", app.url)).send().await.unwrap();
+        let health = app
+            .anonymous()
+            .http()
+            .get(format!("{}/health/live", app.url))
+            .send()
+            .await
+            .unwrap();
         assert_eq!(health.status(), 200);
     }
     app.stop().await;
@@ -27,17 +37,40 @@ async fn mutations_come_by_post_and_json_only() {
     let http = app.anonymous().http().clone();
     let url = format!("{}/graphql", app.url);
     let mutation = "mutation{signOut(input:{refreshToken:\"x\"}){userErrors{code}}}";
-    let get = http.get(format!("{url}?query={}", mutation.replace('{', "%7B").replace('}', "%7D").replace('"', "%22")));
+    let get = http.get(format!(
+        "{url}?query={}",
+        mutation
+            .replace('{', "%7B")
+            .replace('}', "%7D")
+            .replace('"', "%22")
+    ));
     assert_eq!(get.send().await.unwrap().status(), 405);
-    for content_type in ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"] {
+    for content_type in [
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data; boundary=x",
+    ] {
         let body = json!({ "query": mutation }).to_string();
-        let status = http.post(&url).header("content-type", content_type).body(body).send().await.unwrap().status();
+        let status = http
+            .post(&url)
+            .header("content-type", content_type)
+            .body(body)
+            .send()
+            .await
+            .unwrap()
+            .status();
         assert_eq!(status, 415, "{content_type}");
     }
     let batch = json!([{ "query": "{ __typename }" }, { "query": "{ __typename }" }]);
-    assert_eq!(http.post(&url).json(&batch).send().await.unwrap().status(), 400);
+    assert_eq!(
+        http.post(&url).json(&batch).send().await.unwrap().status(),
+        400
+    );
     let huge = json!({ "query": format!("{{ __typename }} #{}", "x".repeat(2_000_000)) });
-    assert_eq!(http.post(&url).json(&huge).send().await.unwrap().status(), 413);
+    assert_eq!(
+        http.post(&url).json(&huge).send().await.unwrap().status(),
+        413
+    );
     app.stop().await;
 }
 
@@ -57,7 +90,10 @@ async fn a_forged_token_is_no_token() {
     ];
     for token in forged {
         ada.token = Some(token);
-        assert_eq!(ada.error_code("{ viewer { id } }", json!({})).await, "UNAUTHENTICATED");
+        assert_eq!(
+            ada.error_code("{ viewer { id } }", json!({})).await,
+            "UNAUTHENTICATED"
+        );
     }
     app.stop().await;
 }
@@ -66,21 +102,47 @@ async fn a_forged_token_is_no_token() {
 async fn graphiql_is_served_without_the_internet() {
     let app = TestApp::start().await;
     let http = app.anonymous().http().clone();
-    let page = http.get(format!("{}/graphql", app.url)).header("accept", "text/html").send().await.unwrap();
+    let page = http
+        .get(format!("{}/graphql", app.url))
+        .header("accept", "text/html")
+        .send()
+        .await
+        .unwrap();
     assert_eq!(page.status(), 200);
-    let policy = page.headers()["content-security-policy"].to_str().unwrap().to_owned();
-    assert!(policy.contains("default-src") && !policy.contains("unsafe-eval"), "{policy}");
+    let policy = page.headers()["content-security-policy"]
+        .to_str()
+        .unwrap()
+        .to_owned();
+    assert!(
+        policy.contains("default-src") && !policy.contains("unsafe-eval"),
+        "{policy}"
+    );
     let page = page.text().await.unwrap();
-    assert!(!page.contains("https://"), "nothing is fetched from elsewhere");
-    for name in page.split('"').filter(|part| part.starts_with("/graphiql/")) {
+    assert!(
+        !page.contains("https://"),
+        "nothing is fetched from elsewhere"
+    );
+    for name in page
+        .split('"')
+        .filter(|part| part.starts_with("/graphiql/"))
+    {
         let file = http.get(format!("{}{name}", app.url)).send().await.unwrap();
         assert_eq!(file.status(), 200, "{name}");
-        assert_eq!(file.headers()["x-content-type-options"], "nosniff", "{name}");
+        assert_eq!(
+            file.headers()["x-content-type-options"],
+            "nosniff",
+            "{name}"
+        );
     }
     app.stop().await;
 
     let app = TestApp::with(&[("GRAPHIQL", "off")]).await;
-    let page = http.get(format!("{}/graphql", app.url)).header("accept", "text/html").send().await.unwrap();
+    let page = http
+        .get(format!("{}/graphql", app.url))
+        .header("accept", "text/html")
+        .send()
+        .await
+        .unwrap();
     assert_ne!(page.status(), 200);
     app.stop().await;
 }

@@ -12,11 +12,18 @@ use serde_json::{Value, json};
 fn labelled() -> Option<Vec<(String, Picture)>> {
     let folder = std::env::var("TEST_FACES").ok()?;
     let mut photos = Vec::new();
-    let mut people: Vec<_> = std::fs::read_dir(Path::new(&folder)).unwrap().flatten().collect();
+    let mut people: Vec<_> = std::fs::read_dir(Path::new(&folder))
+        .unwrap()
+        .flatten()
+        .collect();
     people.sort_by_key(std::fs::DirEntry::file_name);
     for person in people.iter().filter(|entry| entry.path().is_dir()) {
         let name = person.file_name().to_string_lossy().into_owned();
-        let mut files: Vec<_> = std::fs::read_dir(person.path()).unwrap().flatten().map(|f| f.path()).collect();
+        let mut files: Vec<_> = std::fs::read_dir(person.path())
+            .unwrap()
+            .flatten()
+            .map(|f| f.path())
+            .collect();
         files.sort();
         for file in files {
             let (extension, content_type) = match file.extension().and_then(|e| e.to_str()) {
@@ -25,7 +32,14 @@ fn labelled() -> Option<Vec<(String, Picture)>> {
             };
             let bytes = std::fs::read(&file).unwrap();
             let file = format!("{name} {}.{extension}", photos.len());
-            photos.push((name.clone(), Picture { name: file, content_type, bytes }));
+            photos.push((
+                name.clone(),
+                Picture {
+                    name: file,
+                    content_type,
+                    bytes,
+                },
+            ));
         }
     }
     Some(photos)
@@ -43,7 +57,9 @@ async fn people_are_told_apart() {
     for (matcher, most) in [("COLLECTION", usize::MAX), ("COMPARE", 4)] {
         let app = TestApp::start().await;
         let ada = app.user("ada").await;
-        let gallery = ada.gallery_with(json!({ "name": "g", "faceMatcher": matcher })).await;
+        let gallery = ada
+            .gallery_with(json!({ "name": "g", "faceMatcher": matcher }))
+            .await;
         let mut taken: HashMap<&str, usize> = HashMap::new();
         let mut chosen: Vec<(String, Picture)> = Vec::new();
         for (name, picture) in &photos {
@@ -78,8 +94,10 @@ async fn people_are_told_apart() {
                 }
             }
         }
-        let names: std::collections::HashSet<&String> = groups.iter().map(|(name, _)| name).collect();
-        let precision = f64::from(together_right) / f64::from((together_right + together_wrong).max(1));
+        let names: std::collections::HashSet<&String> =
+            groups.iter().map(|(name, _)| name).collect();
+        let precision =
+            f64::from(together_right) / f64::from((together_right + together_wrong).max(1));
         let recall = f64::from(together_right) / f64::from((together_right + apart_wrong).max(1));
         report(&format!(
             "{matcher}: {} faces of {} people: pairwise precision {precision:.4}, recall {recall:.4}",
@@ -93,7 +111,10 @@ async fn people_are_told_apart() {
     }
 }
 
-#[expect(clippy::print_stderr, reason = "the measured numbers belong into the test's output")]
+#[expect(
+    clippy::print_stderr,
+    reason = "the measured numbers belong into the test's output"
+)]
 fn report(line: &str) {
     eprintln!("{line}");
 }

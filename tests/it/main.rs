@@ -1,7 +1,12 @@
 //! The behaviour suite: GraphQL over HTTP, real signatures, real databases, a clock that only the
 //! tests move.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a broken premise ends the test")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a broken premise ends the test"
+)]
 #![expect(missing_docs, reason = "each test's name says what it shows")]
 
 mod access_coverage;

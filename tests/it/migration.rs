@@ -14,7 +14,12 @@ async fn up_down_up() {
     migration::Migrator::up(&connection, None).await.unwrap();
     migration::Migrator::down(&connection, None).await.unwrap();
     migration::Migrator::up(&connection, None).await.unwrap();
-    assert!(migration::Migrator::get_pending_migrations(&connection).await.unwrap().is_empty());
+    assert!(
+        migration::Migrator::get_pending_migrations(&connection)
+            .await
+            .unwrap()
+            .is_empty()
+    );
     connection.close().await.unwrap();
     database.drop().await;
 }

@@ -6,7 +6,9 @@ use entity::{FaceId, PersonId, PhotoId, face, person, photo, photo_label};
 use eventgallery::photo::document;
 use harness::actor::text;
 use harness::{Actor, TestApp, pictures};
-use sea_orm::{ActiveValue::Set, ColumnTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _};
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _,
+};
 use serde_json::{Value, json};
 
 const PAGE: &str = "query($id: ID!, $first: Int!, $after: String, $filter: PhotoFilter, $orderBy: PhotoOrder) {
@@ -20,10 +22,16 @@ const PAGE: &str = "query($id: ID!, $first: Int!, $after: String, $filter: Photo
 /// analysis would have left them.
 async fn filled(app: &TestApp, ada: &Actor, count: u8) -> (String, Vec<PersonId>) {
     let gallery = ada.gallery("page").await;
-    let photos: Vec<_> = (0..count).map(|i| pictures::plain(&format!("photo {i}.jpg"), i)).collect();
+    let photos: Vec<_> = (0..count)
+        .map(|i| pictures::plain(&format!("photo {i}.jpg"), i))
+        .collect();
     ada.upload(&gallery, &photos).await;
     let db = app.db();
-    let rows = photo::Entity::find().order_by_asc(photo::Column::Id).all(db.read()).await.unwrap();
+    let rows = photo::Entity::find()
+        .order_by_asc(photo::Column::Id)
+        .all(db.read())
+        .await
+        .unwrap();
     let gallery_id = rows[0].gallery_id;
     let now = app.clock.now();
     let txn = db.begin().await.unwrap();
@@ -42,7 +50,10 @@ async fn filled(app: &TestApp, ada: &Actor, count: u8) -> (String, Vec<PersonId>
             created_at: Set(now),
             updated_at: Set(now),
         };
-        person::Entity::insert(row).exec_without_returning(&*txn).await.unwrap();
+        person::Entity::insert(row)
+            .exec_without_returning(&*txn)
+            .await
+            .unwrap();
     }
     let mut ids: Vec<PhotoId> = Vec::new();
     for (index, row) in rows.iter().enumerate() {
@@ -63,7 +74,10 @@ async fn filled(app: &TestApp, ada: &Actor, count: u8) -> (String, Vec<PersonId>
                 collection_face_id: Set(None),
                 created_at: Set(now),
             };
-            face::Entity::insert(face).exec_without_returning(&*txn).await.unwrap();
+            face::Entity::insert(face)
+                .exec_without_returning(&*txn)
+                .await
+                .unwrap();
         }
         for name in ["Person", if index % 2 == 0 { "Dog" } else { "Cat" }] {
             let label = photo_label::ActiveModel {
@@ -73,7 +87,10 @@ async fn filled(app: &TestApp, ada: &Actor, count: u8) -> (String, Vec<PersonId>
                 confidence: Set(90.0),
                 detail: Set(LabelDetail::default()),
             };
-            photo_label::Entity::insert(label).exec_without_returning(&*txn).await.unwrap();
+            photo_label::Entity::insert(label)
+                .exec_without_returning(&*txn)
+                .await
+                .unwrap();
         }
         let change = photo::ActiveModel {
             id: Set(row.id),
@@ -92,7 +109,12 @@ async fn filled(app: &TestApp, ada: &Actor, count: u8) -> (String, Vec<PersonId>
     }
     entity::analysis_step::Entity::update_many()
         .col_expr(entity::analysis_step::Column::State, "done".into())
-        .filter(entity::analysis_step::Column::Step.is_in([Step::Renditions, Step::Faces, Step::Labels, Step::Grouping]))
+        .filter(entity::analysis_step::Column::Step.is_in([
+            Step::Renditions,
+            Step::Faces,
+            Step::Labels,
+            Step::Grouping,
+        ]))
         .exec(&*txn)
         .await
         .unwrap();
@@ -141,8 +163,16 @@ async fn every_order_gives_every_photo_once_through_ties() {
     let app = TestApp::start().await;
     let ada = app.user("ada").await;
     let (gallery, _) = filled(&app, &ada, 23).await;
-    for (order, other) in [("TAKEN_AT_DESC", "TAKEN_AT_ASC"), ("CREATED_AT_DESC", "CREATED_AT_ASC")] {
-        let ids = |nodes: Vec<Value>| nodes.iter().map(|node| text(&node["id"])).collect::<Vec<_>>();
+    for (order, other) in [
+        ("TAKEN_AT_DESC", "TAKEN_AT_ASC"),
+        ("CREATED_AT_DESC", "CREATED_AT_ASC"),
+    ] {
+        let ids = |nodes: Vec<Value>| {
+            nodes
+                .iter()
+                .map(|node| text(&node["id"]))
+                .collect::<Vec<_>>()
+        };
         let descending = ids(page(&ada, &gallery, 4, Value::Null, order).await);
         let mut ascending = ids(page(&ada, &gallery, 3, Value::Null, other).await);
         ascending.reverse();
@@ -161,22 +191,59 @@ async fn filters_hold_together() {
     let ada = app.user("ada").await;
     let (gallery, people) = filled(&app, &ada, 20).await;
     let id = |person: PersonId| eventgallery::graphql::id::encode(person).to_string();
-    let count = async |filter: Value| page(&ada, &gallery, 100, filter, "TAKEN_AT_DESC").await.len();
+    let count = async |filter: Value| {
+        page(&ada, &gallery, 100, filter, "TAKEN_AT_DESC")
+            .await
+            .len()
+    };
     assert_eq!(count(json!({ "people": [id(people[0])] })).await, 6);
-    assert_eq!(count(json!({ "people": [id(people[0]), id(people[1])] })).await, 4, "both in one photo");
-    assert_eq!(count(json!({ "people": [id(people[0]), id(people[5])] })).await, 0);
+    assert_eq!(
+        count(json!({ "people": [id(people[0]), id(people[1])] })).await,
+        4,
+        "both in one photo"
+    );
+    assert_eq!(
+        count(json!({ "people": [id(people[0]), id(people[5])] })).await,
+        0
+    );
     assert_eq!(count(json!({ "labels": ["Dog"] })).await, 10);
-    assert_eq!(count(json!({ "labels": ["dog"] })).await, 0, "labels are exact");
+    assert_eq!(
+        count(json!({ "labels": ["dog"] })).await,
+        0,
+        "labels are exact"
+    );
     assert_eq!(count(json!({ "labels": ["Dog", "Cat"] })).await, 0);
-    assert_eq!(count(json!({ "text": "PHOTO 1" })).await, 11, "photo 1 and 10 to 19, in any case");
+    assert_eq!(
+        count(json!({ "text": "PHOTO 1" })).await,
+        11,
+        "photo 1 and 10 to 19, in any case"
+    );
     assert_eq!(count(json!({ "text": "do" })).await, 10, "a label");
-    assert_eq!(count(json!({ "text": "person 3" })).await, 6, "a person's name");
-    assert_eq!(count(json!({ "text": "%" })).await, 0, "% stands for itself");
+    assert_eq!(
+        count(json!({ "text": "person 3" })).await,
+        6,
+        "a person's name"
+    );
+    assert_eq!(
+        count(json!({ "text": "%" })).await,
+        0,
+        "% stands for itself"
+    );
     assert_eq!(count(json!({ "status": ["READY"] })).await, 20);
-    assert_eq!(count(json!({ "status": ["FAILED", "PROCESSING"] })).await, 0);
+    assert_eq!(
+        count(json!({ "status": ["FAILED", "PROCESSING"] })).await,
+        0
+    );
     assert_eq!(count(json!({ "uploaders": [ada.id] })).await, 20);
-    assert_eq!(count(json!({ "takenBetween": { "before": "2020-01-01T00:00:00Z" } })).await, 0);
-    assert_eq!(count(json!({ "takenBetween": { "from": "2020-01-01T00:00:00Z" }, "labels": ["Cat"] })).await, 10);
+    assert_eq!(
+        count(json!({ "takenBetween": { "before": "2020-01-01T00:00:00Z" } })).await,
+        0
+    );
+    assert_eq!(
+        count(json!({ "takenBetween": { "from": "2020-01-01T00:00:00Z" }, "labels": ["Cat"] }))
+            .await,
+        10
+    );
     app.stop().await;
 }
 
@@ -187,7 +254,10 @@ async fn signed_urls_stay_the_same_within_their_window() {
     let (gallery, _) = filled(&app, &ada, 2).await;
     let urls = async || {
         let nodes = page(&ada, &gallery, 10, Value::Null, "TAKEN_AT_DESC").await;
-        nodes.iter().map(|node| text(&node["image"]["url"])).collect::<Vec<_>>()
+        nodes
+            .iter()
+            .map(|node| text(&node["image"]["url"]))
+            .collect::<Vec<_>>()
     };
     let first = urls().await;
     app.clock.advance(1);

@@ -13,14 +13,27 @@ async fn an_upload_that_never_came_is_removed_and_one_that_came_is_confirmed() {
     let app = TestApp::start().await;
     let ada = app.user("ada").await;
     let gallery = ada.gallery("g").await;
-    let pictures = [pictures::plain("never.jpg", 1), pictures::plain("vanished.jpg", 2)];
+    let pictures = [
+        pictures::plain("never.jpg", 1),
+        pictures::plain("vanished.jpg", 2),
+    ];
     let files: Vec<_> = pictures.iter().map(harness::Picture::file).collect();
     let results = ada.request(&gallery, &files).await;
-    assert_eq!(ada.put(&results[1]["target"], &pictures[1].bytes).await.0, 200);
+    assert_eq!(
+        ada.put(&results[1]["target"], &pictures[1].bytes).await.0,
+        200
+    );
     app.run_jobs().await;
-    let (never, vanished) = (text(&results[0]["photo"]["id"]), text(&results[1]["photo"]["id"]));
+    let (never, vanished) = (
+        text(&results[0]["photo"]["id"]),
+        text(&results[1]["photo"]["id"]),
+    );
     let ada = fresh(&app, &ada).await;
-    assert_eq!(ada.photo(&never, "status").await["status"], "AWAITING_UPLOAD", "not before its time");
+    assert_eq!(
+        ada.photo(&never, "status").await["status"],
+        "AWAITING_UPLOAD",
+        "not before its time"
+    );
 
     for _ in 0..4 {
         app.clock.advance(LONG_ENOUGH);
@@ -28,13 +41,22 @@ async fn an_upload_that_never_came_is_removed_and_one_that_came_is_confirmed() {
     }
     let ada = fresh(&app, &ada).await;
     let document = "query($id: ID!) { photo(id: $id) { id } }";
-    assert_eq!(ada.error_code(document, json!({ "id": never })).await, "NOT_FOUND");
+    assert_eq!(
+        ada.error_code(document, json!({ "id": never })).await,
+        "NOT_FOUND"
+    );
     // The client was gone between PUT and confirm: nothing is lost.
     let status = text(&ada.photo(&vanished, "status").await["status"]);
     assert_ne!(status, "AWAITING_UPLOAD");
     let objects = app.objects().await;
     assert!(!objects.is_empty());
-    assert_eq!(objects.iter().filter(|key| key.contains("original")).count(), 1);
+    assert_eq!(
+        objects
+            .iter()
+            .filter(|key| key.contains("original"))
+            .count(),
+        1
+    );
     app.stop().await;
 }
 
@@ -46,7 +68,13 @@ async fn a_cancelled_upload_leaves_nothing_even_if_it_comes_late() {
     let picture = pictures::plain("late.jpg", 1);
     let result = ada.request(&gallery, &[picture.file()]).await.remove(0);
     let input = json!({ "photoIds": [result["photo"]["id"]] });
-    ada.mutate("cancelPhotoUploads", "CancelPhotoUploadsInput", input, "results { photoId }").await;
+    ada.mutate(
+        "cancelPhotoUploads",
+        "CancelPhotoUploadsInput",
+        input,
+        "results { photoId }",
+    )
+    .await;
     app.run_jobs().await;
     // The URL cannot be revoked: the bytes may still arrive.
     assert_eq!(ada.put(&result["target"], &picture.bytes).await.0, 200);
@@ -64,7 +92,9 @@ async fn fresh(app: &TestApp, actor: &harness::Actor) -> harness::Actor {
     again.email.clone_from(&actor.email);
     again.password.clone_from(&actor.password);
     let input = json!({ "email": actor.email, "password": actor.password });
-    let session = again.mutate("signIn", "SignInInput", input, "accessToken").await;
+    let session = again
+        .mutate("signIn", "SignInInput", input, "accessToken")
+        .await;
     again.token = Some(text(&session["accessToken"]));
     again
 }

@@ -20,12 +20,17 @@ fn every_type_field_and_argument_is_described() {
     let document = async_graphql_parser::parse_schema(&sdl).expect("SDL");
     let mut bare = Vec::new();
     for definition in document.definitions {
-        let TypeSystemDefinition::Type(ty) = definition else { continue };
+        let TypeSystemDefinition::Type(ty) = definition else {
+            continue;
+        };
         let name = ty.node.name.node.to_string();
         if ty.node.description.is_none() && !["Query", "Mutation"].contains(&name.as_str()) {
             bare.push(name.clone());
         }
-        let (TypeKind::Object(_) | TypeKind::InputObject(_) | TypeKind::Enum(_) | TypeKind::Interface(_)) = &ty.node.kind
+        let (TypeKind::Object(_)
+        | TypeKind::InputObject(_)
+        | TypeKind::Enum(_)
+        | TypeKind::Interface(_)) = &ty.node.kind
         else {
             continue;
         };
@@ -38,17 +43,26 @@ fn every_type_field_and_argument_is_described() {
                     }
                     for argument in field.node.arguments {
                         // One `input` says it in its own type.
-                        if argument.node.description.is_none() && argument.node.name.node != "input" {
+                        if argument.node.description.is_none() && argument.node.name.node != "input"
+                        {
                             bare.push(format!("{place}({})", argument.node.name.node));
                         }
                     }
                 }
             }
             TypeKind::InputObject(object) => bare.extend(
-                object.fields.iter().filter(|f| f.node.description.is_none()).map(|f| format!("{name}.{}", f.node.name.node)),
+                object
+                    .fields
+                    .iter()
+                    .filter(|f| f.node.description.is_none())
+                    .map(|f| format!("{name}.{}", f.node.name.node)),
             ),
             TypeKind::Enum(values) => bare.extend(
-                values.values.iter().filter(|v| v.node.description.is_none()).map(|v| format!("{name}.{}", v.node.value.node)),
+                values
+                    .values
+                    .iter()
+                    .filter(|v| v.node.description.is_none())
+                    .map(|v| format!("{name}.{}", v.node.value.node)),
             ),
             _ => {}
         }

@@ -29,7 +29,10 @@ async fn the_bytes_go_to_the_store_and_not_through_the_api() {
         .unwrap();
     assert_eq!(response.status(), 405);
     let photo = ada.photo(&ids[0], "status byteSize").await;
-    assert_eq!(photo, json!({ "status": "PROCESSING", "byteSize": picture.bytes.len() }));
+    assert_eq!(
+        photo,
+        json!({ "status": "PROCESSING", "byteSize": picture.bytes.len() })
+    );
     assert_eq!(app.objects().await.len(), 1);
     app.stop().await;
 }
@@ -47,25 +50,64 @@ async fn the_store_refuses_anything_but_the_announced_bytes() {
     let mut longer = picture.bytes.clone();
     longer.push(0);
     assert_eq!(ada.put(target, &longer).await.0, 403, "another length");
-    assert_eq!(ada.put(target, &picture.bytes[1..]).await.0, 403, "a shorter file");
-    assert_eq!(ada.put_with(target, &picture.bytes, &[("content-type", "image/png")]).await.0, 403, "another type");
+    assert_eq!(
+        ada.put(target, &picture.bytes[1..]).await.0,
+        403,
+        "a shorter file"
+    );
+    assert_eq!(
+        ada.put_with(target, &picture.bytes, &[("content-type", "image/png")])
+            .await
+            .0,
+        403,
+        "another type"
+    );
     let mut other = picture.bytes.clone();
     other[100] ^= 1;
-    assert_eq!(ada.put(target, &other).await.0, 400, "other bytes of the same length");
+    assert_eq!(
+        ada.put(target, &other).await.0,
+        400,
+        "other bytes of the same length"
+    );
     let mut tampered = target.clone();
     tampered["url"] = json!(text(&target["url"]).replace("original.jpg", "original.png"));
-    assert_eq!(ada.put(&tampered, &picture.bytes).await.0, 403, "another key");
+    assert_eq!(
+        ada.put(&tampered, &picture.bytes).await.0,
+        403,
+        "another key"
+    );
     let copy = [("x-amz-copy-source", format!("/{}/x", app.bucket))];
-    let copy: Vec<(&str, &str)> = copy.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    assert_eq!(ada.put_with(target, &picture.bytes, &copy).await.0, 403, "an unsigned x-amz- header");
+    let copy: Vec<(&str, &str)> = copy
+        .iter()
+        .map(|(name, value)| (*name, value.as_str()))
+        .collect();
+    assert_eq!(
+        ada.put_with(target, &picture.bytes, &copy).await.0,
+        403,
+        "an unsigned x-amz- header"
+    );
     assert_eq!(app.objects().await, Vec::<String>::new());
-    assert_eq!(ada.confirm(&[id.clone()]).await[0]["userErrors"][0]["code"], "NOT_UPLOADED_YET");
+    assert_eq!(
+        ada.confirm(&[id.clone()]).await[0]["userErrors"][0]["code"],
+        "NOT_UPLOADED_YET"
+    );
 
     assert_eq!(ada.put(target, &picture.bytes).await.0, 200);
-    assert_eq!(ada.put(target, &picture.bytes).await.0, 412, "a second time");
+    assert_eq!(
+        ada.put(target, &picture.bytes).await.0,
+        412,
+        "a second time"
+    );
     let confirmed = ada.confirm(&[id.clone()]).await.remove(0);
-    assert_eq!(confirmed["photo"], json!({ "id": id, "status": "PROCESSING" }));
-    assert_eq!(ada.confirm(&[id]).await.remove(0), confirmed, "a second confirmation answers the same");
+    assert_eq!(
+        confirmed["photo"],
+        json!({ "id": id, "status": "PROCESSING" })
+    );
+    assert_eq!(
+        ada.confirm(&[id]).await.remove(0),
+        confirmed,
+        "a second confirmation answers the same"
+    );
     app.stop().await;
 }
 
@@ -79,16 +121,25 @@ async fn an_expired_url_is_refused_and_asked_for_again() {
     app.clock.advance(-3600);
     let mut early = ada.clone();
     let input = json!({ "email": ada.email, "password": ada.password });
-    let session = early.mutate("signIn", "SignInInput", input, "accessToken").await;
+    let session = early
+        .mutate("signIn", "SignInInput", input, "accessToken")
+        .await;
     early.token = Some(text(&session["accessToken"]));
     let result = early.request(&gallery, &[picture.file()]).await.remove(0);
     let id = text(&result["photo"]["id"]);
     app.clock.advance(3600);
     assert_eq!(ada.put(&result["target"], &picture.bytes).await.0, 403);
-    assert_eq!(ada.confirm(&[id.clone()]).await[0]["userErrors"][0]["code"], "UPLOAD_EXPIRED");
+    assert_eq!(
+        ada.confirm(&[id.clone()]).await[0]["userErrors"][0]["code"],
+        "UPLOAD_EXPIRED"
+    );
 
     let again = ada.request(&gallery, &[picture.file()]).await.remove(0);
-    assert_eq!(text(&again["photo"]["id"]), id, "the same photo, with a new URL");
+    assert_eq!(
+        text(&again["photo"]["id"]),
+        id,
+        "the same photo, with a new URL"
+    );
     assert_eq!(ada.put(&again["target"], &picture.bytes).await.0, 200);
     assert_eq!(ada.confirm(&[id]).await[0]["photo"]["status"], "PROCESSING");
     app.stop().await;
@@ -102,14 +153,22 @@ async fn equal_files_are_one_photo() {
     ada.admit(&gallery, &bob, "CONTRIBUTOR").await;
     let picture = pictures::plain("a.jpg", 1);
     let ids = ada.upload(&gallery, std::slice::from_ref(&picture)).await;
-    let copy = Picture { name: "copy.jpg".into(), ..picture };
-    let result = bob.request(&gallery, &[copy.file(), pictures::plain("b.jpg", 2).file()]).await;
+    let copy = Picture {
+        name: "copy.jpg".into(),
+        ..picture
+    };
+    let result = bob
+        .request(&gallery, &[copy.file(), pictures::plain("b.jpg", 2).file()])
+        .await;
     assert_eq!(result[0]["duplicateOf"]["id"], json!(ids[0]));
     assert!(result[0]["target"].is_null() && result[0]["photo"].is_null());
     assert!(result[1]["target"].is_object());
     let twice = pictures::plain("c.jpg", 3).file();
     let result = bob.request(&gallery, &[twice.clone(), twice]).await;
-    assert_eq!(result[1]["duplicateOf"]["id"], result[0]["photo"]["id"], "within one call");
+    assert_eq!(
+        result[1]["duplicateOf"]["id"], result[0]["photo"]["id"],
+        "within one call"
+    );
     app.stop().await;
 }
 
@@ -118,20 +177,33 @@ async fn an_idempotency_key_gives_the_same_photos() {
     let app = TestApp::start().await;
     let ada = app.user("ada").await;
     let gallery = ada.gallery("g").await;
-    let (a, b) = (pictures::plain("a.jpg", 1).file(), pictures::plain("b.jpg", 2).file());
+    let (a, b) = (
+        pictures::plain("a.jpg", 1).file(),
+        pictures::plain("b.jpg", 2).file(),
+    );
     let input = json!({ "galleryId": gallery, "idempotencyKey": "once", "files": [a] });
     let first = ada.request_with(input.clone()).await;
     let second = ada.request_with(input).await;
-    assert_eq!(first["results"][0]["photo"]["id"], second["results"][0]["photo"]["id"]);
+    assert_eq!(
+        first["results"][0]["photo"]["id"],
+        second["results"][0]["photo"]["id"]
+    );
     let other = json!({ "galleryId": gallery, "idempotencyKey": "once", "files": [b] });
-    assert_eq!(ada.request_with(other).await["userErrors"][0]["code"], "IDEMPOTENCY_KEY_REUSED");
+    assert_eq!(
+        ada.request_with(other).await["userErrors"][0]["code"],
+        "IDEMPOTENCY_KEY_REUSED"
+    );
     app.stop().await;
 }
 
 #[tokio::test]
 async fn nobody_confirms_or_cancels_what_is_not_theirs() {
     let app = TestApp::start().await;
-    let (ada, bob, eve) = (app.user("ada").await, app.user("bob").await, app.user("eve").await);
+    let (ada, bob, eve) = (
+        app.user("ada").await,
+        app.user("bob").await,
+        app.user("eve").await,
+    );
     let gallery = ada.gallery("g").await;
     ada.admit(&gallery, &bob, "CONTRIBUTOR").await;
     let picture = pictures::plain("a.jpg", 1);
@@ -140,18 +212,40 @@ async fn nobody_confirms_or_cancels_what_is_not_theirs() {
     assert_eq!(ada.put(&result["target"], &picture.bytes).await.0, 200);
     for (somebody, expected) in [(&bob, "FORBIDDEN"), (&eve, "NOT_FOUND")] {
         let confirmed = somebody.confirm(&[id.clone()]).await.remove(0);
-        assert_eq!(confirmed["userErrors"][0]["code"], *expected, "{}", somebody.email);
+        assert_eq!(
+            confirmed["userErrors"][0]["code"], *expected,
+            "{}",
+            somebody.email
+        );
         assert!(confirmed["photo"].is_null());
     }
     assert_eq!(ada.photo(&id, "status").await["status"], "AWAITING_UPLOAD");
     let selection = "results { photoId userErrors { code } }";
     let cancel = |actor: harness::Actor| {
         let input = json!({ "photoIds": [id.clone()] });
-        async move { actor.mutate("cancelPhotoUploads", "CancelPhotoUploadsInput", input, selection).await }
+        async move {
+            actor
+                .mutate(
+                    "cancelPhotoUploads",
+                    "CancelPhotoUploadsInput",
+                    input,
+                    selection,
+                )
+                .await
+        }
     };
-    assert_eq!(cancel(eve.clone()).await["results"][0]["userErrors"][0]["code"], "NOT_FOUND");
-    assert_eq!(cancel(ada.clone()).await["results"][0]["userErrors"], json!([]));
-    assert_eq!(ada.confirm(&[id.clone()]).await[0]["userErrors"][0]["code"], "CANCELLED");
+    assert_eq!(
+        cancel(eve.clone()).await["results"][0]["userErrors"][0]["code"],
+        "NOT_FOUND"
+    );
+    assert_eq!(
+        cancel(ada.clone()).await["results"][0]["userErrors"],
+        json!([])
+    );
+    assert_eq!(
+        ada.confirm(&[id.clone()]).await[0]["userErrors"][0]["code"],
+        "CANCELLED"
+    );
     app.stop().await;
 }
 
@@ -172,7 +266,12 @@ async fn twelve_confirmations_at_once_make_one_photo() {
     for answer in calls.join_all().await {
         assert_eq!(answer["photo"], json!({ "id": id, "status": "PROCESSING" }));
     }
-    let count = ada.query("query($id: ID!) { gallery(id: $id) { photoCount } }", json!({ "id": gallery })).await;
+    let count = ada
+        .query(
+            "query($id: ID!) { gallery(id: $id) { photoCount } }",
+            json!({ "id": gallery }),
+        )
+        .await;
     assert_eq!(count["gallery"]["photoCount"], 1);
     app.stop().await;
 }

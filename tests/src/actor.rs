@@ -35,7 +35,10 @@ impl Actor {
 
     pub(crate) async fn register(url: &str, name: &str) -> Self {
         let mut actor = Self::anonymous(url);
-        actor.email = format!("{name}-{}@example.com", Clock::system().new_token().simple());
+        actor.email = format!(
+            "{name}-{}@example.com",
+            Clock::system().new_token().simple()
+        );
         actor.password = format!("password of {name}");
         let payload = actor
             .mutate(
@@ -90,18 +93,31 @@ impl Actor {
     pub async fn error_code(&self, document: &str, variables: Value) -> String {
         let (_, answer) = self.send(document, variables).await;
         let code = answer["errors"][0]["extensions"]["code"].as_str();
-        code.unwrap_or_else(|| panic!("no error code: {document}\n{answer:#}")).to_owned()
+        code.unwrap_or_else(|| panic!("no error code: {document}\n{answer:#}"))
+            .to_owned()
     }
 
     /// Payload of a mutation with one `input`; its `userErrors` must be empty.
-    pub async fn mutate(&self, field: &str, input_type: &str, input: Value, selection: &str) -> Value {
+    pub async fn mutate(
+        &self,
+        field: &str,
+        input_type: &str,
+        input: Value,
+        selection: &str,
+    ) -> Value {
         let payload = self.attempt(field, input_type, input, selection).await;
         assert_eq!(payload["userErrors"], json!([]), "{field}");
         payload
     }
 
     /// Payload of a mutation with one `input`, `userErrors { code field message }` included.
-    pub async fn attempt(&self, field: &str, input_type: &str, input: Value, selection: &str) -> Value {
+    pub async fn attempt(
+        &self,
+        field: &str,
+        input_type: &str,
+        input: Value,
+        selection: &str,
+    ) -> Value {
         let document = format!(
             "mutation($input: {input_type}!) {{ {field}(input: $input) {{ {selection} userErrors {{ code field message }} }} }}"
         );
@@ -115,19 +131,35 @@ impl Actor {
 
     /// Makes a gallery out of this input and gives its id.
     pub async fn gallery_with(&self, input: Value) -> String {
-        let payload = self.mutate("createGallery", "CreateGalleryInput", input, "gallery { id }").await;
+        let payload = self
+            .mutate(
+                "createGallery",
+                "CreateGalleryInput",
+                input,
+                "gallery { id }",
+            )
+            .await;
         text(&payload["gallery"]["id"])
     }
 
     /// Gives somebody a role in a gallery.
     pub async fn admit(&self, gallery: &str, somebody: &Self, role: &str) {
         let input = json!({ "galleryId": gallery, "email": somebody.email, "role": role });
-        self.mutate("setGalleryMember", "SetGalleryMemberInput", input, "member { role }").await;
+        self.mutate(
+            "setGalleryMember",
+            "SetGalleryMemberInput",
+            input,
+            "member { role }",
+        )
+        .await;
     }
 }
 
 /// A string out of JSON.
 #[must_use]
 pub fn text(value: &Value) -> String {
-    value.as_str().unwrap_or_else(|| panic!("not a string: {value}")).to_owned()
+    value
+        .as_str()
+        .unwrap_or_else(|| panic!("not a string: {value}"))
+        .to_owned()
 }

@@ -45,7 +45,12 @@ impl TestApp {
         let s3 = aws::s3();
         let rekognition = aws::rekognition();
         let bucket = format!("test-{}", Clock::system().new_token().simple());
-        aws::client(&s3).create_bucket().bucket(&bucket).send().await.expect("a bucket");
+        aws::client(&s3)
+            .create_bucket()
+            .bucket(&bucket)
+            .send()
+            .await
+            .expect("a bucket");
         let mut settings: HashMap<String, String> = [
             ("DATA_DIR", folder.path().display().to_string()),
             ("DATABASE_URI", database.url.clone()),
@@ -66,10 +71,24 @@ impl TestApp {
         .into_iter()
         .map(|(name, value)| (name.to_owned(), value))
         .collect();
-        settings.extend(environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        settings.extend(
+            environment
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned())),
+        );
         let clock = Clock::manual();
         let (app, url, server) = serve(&settings, clock.clone()).await;
-        Self { app, clock, url, bucket, s3, database, server, settings, folder }
+        Self {
+            app,
+            clock,
+            url,
+            bucket,
+            s3,
+            database,
+            server,
+            settings,
+            folder,
+        }
     }
 
     /// Stops it and starts it again on the same data, as after a deployment.
@@ -77,7 +96,12 @@ impl TestApp {
         self.server.abort();
         self.app.close().await.expect("closed");
         let (app, url, server) = serve(&self.settings, self.clock.clone()).await;
-        Self { app, url, server, ..self }
+        Self {
+            app,
+            url,
+            server,
+            ..self
+        }
     }
 
     /// Somebody without an account.
@@ -111,10 +135,18 @@ impl TestApp {
     /// Keys in the bucket, sorted.
     pub async fn objects(&self) -> Vec<String> {
         let mut keys = Vec::new();
-        let mut pages =
-            aws::client(&self.s3).list_objects_v2().bucket(&self.bucket).into_paginator().send();
+        let mut pages = aws::client(&self.s3)
+            .list_objects_v2()
+            .bucket(&self.bucket)
+            .into_paginator()
+            .send();
         while let Some(page) = pages.next().await {
-            keys.extend(page.expect("a listing").contents().iter().filter_map(|o| o.key().map(str::to_owned)));
+            keys.extend(
+                page.expect("a listing")
+                    .contents()
+                    .iter()
+                    .filter_map(|o| o.key().map(str::to_owned)),
+            );
         }
         keys.sort();
         keys
@@ -131,11 +163,17 @@ impl TestApp {
 
 async fn serve(settings: &HashMap<String, String>, clock: Clock) -> (App, String, JoinHandle<()>) {
     let file = std::path::Path::new("eventgallery.toml");
-    let config = Config::from_sources(file, |name| settings.get(name).cloned()).expect("a configuration");
-    let app = App::start(config, clock).await.expect("the application starts");
+    let config =
+        Config::from_sources(file, |name| settings.get(name).cloned()).expect("a configuration");
+    let app = App::start(config, clock)
+        .await
+        .expect("the application starts");
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let url = format!("http://{}", listener.local_addr().expect("an address"));
-    let service = app.router().expect("routes").into_make_service_with_connect_info::<SocketAddr>();
+    let service = app
+        .router()
+        .expect("routes")
+        .into_make_service_with_connect_info::<SocketAddr>();
     let server = tokio::spawn(async move {
         axum::serve(listener, service).await.expect("served");
     });

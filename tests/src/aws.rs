@@ -31,7 +31,10 @@ fn running() -> &'static (LocalAws, String, String) {
             runtime.block_on(async move {
                 let folder = tempfile::tempdir().expect("a folder").keep();
                 let credentials = local::load_or_create_credentials(&folder).expect("credentials");
-                let key = (credentials.access_key_id.clone(), credentials.secret_access_key.clone());
+                let key = (
+                    credentials.access_key_id.clone(),
+                    credentials.secret_access_key.clone(),
+                );
                 let server = LocalAws::start(LocalConfig::new(&folder, credentials)).await;
                 let server = server.expect("the stand-ins start");
                 assert!(send.send((server, key.0, key.1)).is_ok(), "somebody waits");
@@ -55,7 +58,10 @@ pub fn rekognition() -> Endpoint {
 
 /// S3: the stand-in, or the server that the environment names.
 #[must_use]
-#[expect(clippy::disallowed_methods, reason = "tests/run says which server to test against")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "tests/run says which server to test against"
+)]
 pub fn s3() -> Endpoint {
     match std::env::var("TEST_S3_ENDPOINT") {
         Ok(url) => Endpoint {
@@ -69,7 +75,10 @@ pub fn s3() -> Endpoint {
 
 /// Whether S3 is the stand-in, so that Rekognition can read its objects.
 #[must_use]
-#[expect(clippy::disallowed_methods, reason = "tests/run says which server to test against")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "tests/run says which server to test against"
+)]
 pub fn analysis_works() -> bool {
     std::env::var("TEST_S3_ENDPOINT").is_err()
 }
@@ -78,7 +87,13 @@ pub fn analysis_works() -> bool {
 #[must_use]
 pub fn client(endpoint: &Endpoint) -> aws_sdk_s3::Client {
     use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region};
-    let key = Credentials::new(&endpoint.access_key_id, &endpoint.secret_access_key, None, None, "test");
+    let key = Credentials::new(
+        &endpoint.access_key_id,
+        &endpoint.secret_access_key,
+        None,
+        None,
+        "test",
+    );
     let config = aws_sdk_s3::Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new("us-east-1"))

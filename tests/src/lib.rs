@@ -5,7 +5,12 @@
 //! [`TestApp`]), `TEST_S3_ENDPOINT`, `TEST_S3_KEY` and `TEST_S3_SECRET` on another S3 server. What is
 //! not set runs on SQLite and the local stand-ins.
 
-#![expect(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a broken premise ends the test")]
+#![expect(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a broken premise ends the test"
+)]
 
 pub mod actor;
 pub mod app;

@@ -21,7 +21,11 @@ impl Picture {
     /// A JPEG file.
     #[must_use]
     pub fn jpeg(name: &str, bytes: Vec<u8>) -> Self {
-        Self { name: name.to_owned(), content_type: "image/jpeg", bytes }
+        Self {
+            name: name.to_owned(),
+            content_type: "image/jpeg",
+            bytes,
+        }
     }
 
     /// The entry for `requestPhotoUploads`.
@@ -40,7 +44,10 @@ impl Picture {
 /// Sample pictures with people in them.
 #[must_use]
 pub fn samples() -> Vec<Picture> {
-    assets::samples::PHOTOS.iter().map(|photo| Picture::jpeg(photo.name, photo.bytes.to_vec())).collect()
+    assets::samples::PHOTOS
+        .iter()
+        .map(|photo| Picture::jpeg(photo.name, photo.bytes.to_vec()))
+        .collect()
 }
 
 /// A picture with a gradient; each `seed` gives other bytes.
@@ -55,7 +62,9 @@ pub fn gradient(width: u32, height: u32, seed: u8) -> RgbImage {
 #[must_use]
 pub fn jpeg(picture: &RgbImage) -> Vec<u8> {
     let mut bytes = Vec::new();
-    JpegEncoder::new_with_quality(&mut bytes, 90).encode_image(picture).expect("encoded");
+    JpegEncoder::new_with_quality(&mut bytes, 90)
+        .encode_image(picture)
+        .expect("encoded");
     bytes
 }
 
@@ -64,7 +73,12 @@ pub fn jpeg(picture: &RgbImage) -> Vec<u8> {
 pub fn png(picture: &RgbImage) -> Vec<u8> {
     let mut bytes = Vec::new();
     PngEncoder::new(&mut bytes)
-        .write_image(picture.as_raw(), picture.width(), picture.height(), ExtendedColorType::Rgb8)
+        .write_image(
+            picture.as_raw(),
+            picture.width(),
+            picture.height(),
+            ExtendedColorType::Rgb8,
+        )
         .expect("encoded");
     bytes
 }
@@ -83,7 +97,11 @@ pub fn huge_png(width: u32, height: u32) -> Vec<u8> {
     header.extend(height.to_be_bytes());
     header.extend([1, 0, 0, 0, 0]);
     let mut bytes = Vec::from(*b"\x89PNG\r\n\x1a\n");
-    for chunk in [header, Vec::from(*b"IDAT\x78\x9c\x03\x00\x00\x00\x00\x01"), Vec::from(*b"IEND")] {
+    for chunk in [
+        header,
+        Vec::from(*b"IDAT\x78\x9c\x03\x00\x00\x00\x00\x01"),
+        Vec::from(*b"IEND"),
+    ] {
         bytes.extend((u32::try_from(chunk.len() - 4).expect("short")).to_be_bytes());
         bytes.extend(&chunk);
         bytes.extend(crc32(&chunk).to_be_bytes());
@@ -93,7 +111,13 @@ pub fn huge_png(width: u32, height: u32) -> Vec<u8> {
 
 fn crc32(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(!0u32, |crc, byte| {
-        (0..8).fold(crc ^ u32::from(*byte), |crc, _| if crc & 1 == 1 { (crc >> 1) ^ 0xEDB8_8320 } else { crc >> 1 })
+        (0..8).fold(crc ^ u32::from(*byte), |crc, _| {
+            if crc & 1 == 1 {
+                (crc >> 1) ^ 0xEDB8_8320
+            } else {
+                crc >> 1
+            }
+        })
     })
 }
 

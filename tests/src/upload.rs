@@ -13,13 +13,26 @@ impl Actor {
     /// Asks for uploads; the results, one a file.
     pub async fn request(&self, gallery: &str, files: &[Value]) -> Vec<Value> {
         let input = json!({ "galleryId": gallery, "files": files });
-        let payload = self.mutate("requestPhotoUploads", "RequestPhotoUploadsInput", input, RESULT).await;
+        let payload = self
+            .mutate(
+                "requestPhotoUploads",
+                "RequestPhotoUploadsInput",
+                input,
+                RESULT,
+            )
+            .await;
         payload["results"].as_array().expect("results").clone()
     }
 
     /// The whole payload of a request with this input.
     pub async fn request_with(&self, input: Value) -> Value {
-        self.attempt("requestPhotoUploads", "RequestPhotoUploadsInput", input, RESULT).await
+        self.attempt(
+            "requestPhotoUploads",
+            "RequestPhotoUploadsInput",
+            input,
+            RESULT,
+        )
+        .await
     }
 
     /// Sends bytes to a presigned target; HTTP status and body.
@@ -28,11 +41,19 @@ impl Actor {
     }
 
     /// As [`Actor::put`], with headers replaced or added.
-    pub async fn put_with(&self, target: &Value, bytes: &[u8], headers: &[(&str, &str)]) -> (u16, String) {
+    pub async fn put_with(
+        &self,
+        target: &Value,
+        bytes: &[u8],
+        headers: &[(&str, &str)],
+    ) -> (u16, String) {
         let mut request = self.http().put(text(&target["url"])).body(bytes.to_vec());
         for header in target["headers"].as_array().expect("headers") {
             let name = text(&header["name"]);
-            if !headers.iter().any(|(other, _)| other.eq_ignore_ascii_case(&name)) {
+            if !headers
+                .iter()
+                .any(|(other, _)| other.eq_ignore_ascii_case(&name))
+            {
                 request = request.header(name, text(&header["value"]));
             }
         }
@@ -40,14 +61,24 @@ impl Actor {
             request = request.header(*name, *value);
         }
         let response = request.send().await.expect("the store answers");
-        (response.status().as_u16(), response.text().await.expect("a body"))
+        (
+            response.status().as_u16(),
+            response.text().await.expect("a body"),
+        )
     }
 
     /// Confirms; the results, one an id.
     pub async fn confirm(&self, photos: &[String]) -> Vec<Value> {
         let selection = "results { photoId photo { id status } userErrors { code message } }";
         let input = json!({ "photoIds": photos });
-        let payload = self.mutate("confirmPhotoUploads", "ConfirmPhotoUploadsInput", input, selection).await;
+        let payload = self
+            .mutate(
+                "confirmPhotoUploads",
+                "ConfirmPhotoUploadsInput",
+                input,
+                selection,
+            )
+            .await;
         payload["results"].as_array().expect("results").clone()
     }
 

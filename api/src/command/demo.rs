@@ -41,7 +41,11 @@ pub async fn run(mut config: Config, arguments: Arguments) -> Result<()> {
         folder: arguments.folder,
         output: arguments.output,
         timeout: Duration::from_secs(arguments.timeout),
-        nonce: Clock::system().new_token().simple().to_string().split_off(20),
+        nonce: Clock::system()
+            .new_token()
+            .simple()
+            .to_string()
+            .split_off(20),
     };
     let configured = format!("http://{}", config.listen);
     if let Some(server) = arguments.server {
@@ -65,7 +69,9 @@ pub async fn run(mut config: Config, arguments: Arguments) -> Result<()> {
 }
 
 async fn answers(server: &str) -> bool {
-    let client = reqwest::Client::builder().timeout(Duration::from_secs(2)).build();
+    let client = reqwest::Client::builder()
+        .timeout(Duration::from_secs(2))
+        .build();
     match client {
         Ok(client) => client
             .get(format!("{server}/health/live"))

@@ -42,7 +42,8 @@ pub struct Arguments {
 pub async fn run(config: Config, arguments: Arguments) -> Result<()> {
     super::serve::log(&config);
     let data_dir = arguments.data_dir.unwrap_or(config.data_dir);
-    std::fs::create_dir_all(&data_dir).with_context(|| format!("cannot make {}", data_dir.display()))?;
+    std::fs::create_dir_all(&data_dir)
+        .with_context(|| format!("cannot make {}", data_dir.display()))?;
     let mut keys = local::load_or_create_credentials(&data_dir)?;
     if let (Some(id), Some(secret)) = (arguments.access_key_id, arguments.secret_access_key) {
         keys.access_key_id = id;
@@ -51,7 +52,11 @@ pub async fn run(config: Config, arguments: Arguments) -> Result<()> {
     let (id, secret) = (keys.access_key_id.clone(), keys.secret_access_key.clone());
     let region = arguments.region.unwrap_or(config.aws.region);
     let listen = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), arguments.port);
-    let settings = LocalConfig { listen, region: region.clone(), ..LocalConfig::new(data_dir, keys) };
+    let settings = LocalConfig {
+        listen,
+        region: region.clone(),
+        ..LocalConfig::new(data_dir, keys)
+    };
     let server = LocalAws::start(settings).await?;
     let endpoint = server.endpoint();
     if arguments.json {
@@ -63,8 +68,12 @@ pub async fn run(config: Config, arguments: Arguments) -> Result<()> {
         });
         println!("{line}");
     } else {
-        println!("S3, Rekognition and STS answer at {endpoint} (region {region}, path-style buckets).");
-        println!("export AWS_ENDPOINT_URL={endpoint} AWS_REGION={region} AWS_ACCESS_KEY_ID={id} AWS_SECRET_ACCESS_KEY={secret}");
+        println!(
+            "S3, Rekognition and STS answer at {endpoint} (region {region}, path-style buckets)."
+        );
+        println!(
+            "export AWS_ENDPOINT_URL={endpoint} AWS_REGION={region} AWS_ACCESS_KEY_ID={id} AWS_SECRET_ACCESS_KEY={secret}"
+        );
     }
     stop_signal().cancelled().await;
     server.shutdown().await;

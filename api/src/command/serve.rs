@@ -51,7 +51,9 @@ pub async fn work(config: Config) -> Result<()> {
 pub async fn migrate(config: Config) -> Result<()> {
     log(&config);
     std::fs::create_dir_all(&config.data_dir)?;
-    crate::db::migrate(&config.database_url()).await.context("cannot migrate the database")
+    crate::db::migrate(&config.database_url())
+        .await
+        .context("cannot migrate the database")
 }
 
 /// Cancelled by Ctrl-C and SIGTERM.
@@ -83,7 +85,13 @@ pub fn stop_signal() -> CancellationToken {
 pub fn log(config: &Config) {
     let filter = EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| EnvFilter::new("warn,eventgallery=info,local=info"));
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
     // A second start within one process keeps the first log.
-    let _ = if config.log_json { log.json().try_init() } else { log.try_init() };
+    let _ = if config.log_json {
+        log.json().try_init()
+    } else {
+        log.try_init()
+    };
 }

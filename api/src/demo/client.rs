@@ -13,7 +13,11 @@ pub(super) struct Client {
 impl Client {
     pub(super) fn new(server: &str) -> Self {
         let endpoint = format!("{}/graphql", server.trim_end_matches('/'));
-        Self { http: reqwest::Client::new(), endpoint, token: None }
+        Self {
+            http: reqwest::Client::new(),
+            endpoint,
+            token: None,
+        }
     }
 
     /// The HTTP client, for presigned URLs.
@@ -30,20 +34,34 @@ impl Client {
                 "register",
             )
             .await?;
-        self.token = Some(answer["accessToken"].as_str().context("no access token")?.to_owned());
+        self.token = Some(
+            answer["accessToken"]
+                .as_str()
+                .context("no access token")?
+                .to_owned(),
+        );
         Ok(())
     }
 
     /// Runs a document and gives its `data`.
     pub(super) async fn query(&self, document: &str, variables: Value) -> Result<Value> {
-        let mut request = self.http.post(&self.endpoint).json(&json!({ "query": document, "variables": variables }));
+        let mut request = self
+            .http
+            .post(&self.endpoint)
+            .json(&json!({ "query": document, "variables": variables }));
         if let Some(token) = &self.token {
             request = request.bearer_auth(token);
         }
-        let response = request.send().await.with_context(|| format!("{} does not answer", self.endpoint))?;
+        let response = request
+            .send()
+            .await
+            .with_context(|| format!("{} does not answer", self.endpoint))?;
         let mut body: Value = response.json().await.context("the answer is no JSON")?;
         if let Some(error) = body["errors"].get(0) {
-            bail!("{}", error["message"].as_str().unwrap_or("the server refused"));
+            bail!(
+                "{}",
+                error["message"].as_str().unwrap_or("the server refused")
+            );
         }
         Ok(body["data"].take())
     }
@@ -53,7 +71,10 @@ impl Client {
         let mut data = self.query(document, json!({ "input": input })).await?;
         let payload = data[field].take();
         if let Some(error) = payload["userErrors"].get(0) {
-            bail!("{field}: {}", error["message"].as_str().unwrap_or("refused"));
+            bail!(
+                "{field}: {}",
+                error["message"].as_str().unwrap_or("refused")
+            );
         }
         Ok(payload)
     }

@@ -37,16 +37,19 @@ pub(super) struct Person {
     pub(super) photos: i64,
 }
 
-const PHOTOS: &str = "query($id: ID!, $after: String) { gallery(id: $id) { photos(first: 50, after: $after) {
+const PHOTOS: &str =
+    "query($id: ID!, $after: String) { gallery(id: $id) { photos(first: 50, after: $after) {
   pageInfo { hasNextPage endCursor }
   nodes { filename status width height analysis { step state error { code message } }
     image(size: PREVIEW) { url } labels(minConfidence: 55) { name confidence }
     faces { boundingBox { left top width height } person { id } } } } } }";
 
-const PEOPLE: &str = "query($id: ID!, $after: String) { gallery(id: $id) { people(first: 100, after: $after) {
+const PEOPLE: &str =
+    "query($id: ID!, $after: String) { gallery(id: $id) { people(first: 100, after: $after) {
   pageInfo { hasNextPage endCursor } nodes { id name faceCount photoCount } } } }";
 
-const LABELS: &str = "query($id: ID!) { gallery(id: $id) { labels(first: 100) { name photoCount } } }";
+const LABELS: &str =
+    "query($id: ID!) { gallery(id: $id) { labels(first: 100) { name photoCount } } }";
 
 const UNDER_WAY: &str = "query($id: ID!, $after: String) { gallery(id: $id) {
   photos(first: 100, after: $after, filter: { status: [PROCESSING] }) {
@@ -59,25 +62,47 @@ pub(super) async fn under_way(client: &Client, id: &str) -> Result<usize> {
 
 /// Reads everything.
 pub(super) async fn load(client: &Client, id: &str) -> Result<Gallery> {
-    let photos = pages(client, PHOTOS, id, "photos").await?.iter().map(photo).collect();
-    let people = pages(client, PEOPLE, id, "people").await?.iter().map(person).collect();
+    let photos = pages(client, PHOTOS, id, "photos")
+        .await?
+        .iter()
+        .map(photo)
+        .collect();
+    let people = pages(client, PEOPLE, id, "people")
+        .await?
+        .iter()
+        .map(person)
+        .collect();
     let labels = client.query(LABELS, json!({ "id": id })).await?;
     let labels = list(&labels["gallery"]["labels"])
-        .map(|label| (text(&label["name"]), label["photoCount"].as_i64().unwrap_or_default()))
+        .map(|label| {
+            (
+                text(&label["name"]),
+                label["photoCount"].as_i64().unwrap_or_default(),
+            )
+        })
         .collect();
-    Ok(Gallery { photos, people, labels })
+    Ok(Gallery {
+        photos,
+        people,
+        labels,
+    })
 }
 
 async fn pages(client: &Client, document: &str, id: &str, field: &str) -> Result<Vec<Value>> {
     let mut nodes = Vec::new();
     let mut after = Value::Null;
     loop {
-        let mut data = client.query(document, json!({ "id": id, "after": after })).await?;
+        let mut data = client
+            .query(document, json!({ "id": id, "after": after }))
+            .await?;
         let mut page = data["gallery"][field].take();
         if let Value::Array(more) = page["nodes"].take() {
             nodes.extend(more);
         }
-        if !page["pageInfo"]["hasNextPage"].as_bool().context("no page info")? {
+        if !page["pageInfo"]["hasNextPage"]
+            .as_bool()
+            .context("no page info")?
+        {
             return Ok(nodes);
         }
         after = page["pageInfo"]["endCursor"].take();
@@ -95,7 +120,12 @@ fn photo(node: &Value) -> Photo {
         height: node["height"].as_i64().unwrap_or(1),
         faces: list(&node["faces"]).map(face).collect(),
         labels: list(&node["labels"])
-            .map(|label| (text(&label["name"]), label["confidence"].as_f64().unwrap_or_default()))
+            .map(|label| {
+                (
+                    text(&label["name"]),
+                    label["confidence"].as_f64().unwrap_or_default(),
+                )
+            })
             .collect(),
     }
 }

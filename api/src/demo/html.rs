@@ -26,7 +26,10 @@ pub(super) async fn page(client: &Client, gallery: &Gallery) -> Result<String> {
     let mut people: HashMap<&str, (String, String)> = HashMap::new();
     let mut legend = String::new();
     for (index, person) in gallery.people.iter().enumerate() {
-        let name = person.name.clone().unwrap_or_else(|| format!("Person {}", index + 1));
+        let name = person
+            .name
+            .clone()
+            .unwrap_or_else(|| format!("Person {}", index + 1));
         let colour = colour(index);
         let _ = write!(
             legend,
@@ -55,8 +58,17 @@ async fn figure(
 ) -> Result<()> {
     let image = match &photo.url {
         Some(url) => {
-            let response = client.http().get(url).send().await.context("the object store does not answer")?;
-            let bytes = response.error_for_status().context("a signed URL was refused")?.bytes().await?;
+            let response = client
+                .http()
+                .get(url)
+                .send()
+                .await
+                .context("the object store does not answer")?;
+            let bytes = response
+                .error_for_status()
+                .context("a signed URL was refused")?
+                .bytes()
+                .await?;
             format!("data:image/jpeg;base64,{}", STANDARD.encode(&bytes))
         }
         None => String::new(),
@@ -70,7 +82,9 @@ async fn figure(
     );
     for face in &photo.faces {
         let known = face.person.as_deref().and_then(|id| people.get(id));
-        let (name, colour) = known.map_or(("?", "#cccccc"), |(name, colour)| (name.as_str(), colour.as_str()));
+        let (name, colour) = known.map_or(("?", "#cccccc"), |(name, colour)| {
+            (name.as_str(), colour.as_str())
+        });
         let [left, top, width, height] = face.region.map(|side| side * 100.0);
         let _ = write!(
             out,
@@ -78,8 +92,11 @@ async fn figure(
             escape(name)
         );
     }
-    let labels: Vec<String> =
-        photo.labels.iter().map(|(name, confidence)| format!("{} {confidence:.0}", escape(name))).collect();
+    let labels: Vec<String> = photo
+        .labels
+        .iter()
+        .map(|(name, confidence)| format!("{} {confidence:.0}", escape(name)))
+        .collect();
     let _ = write!(
         out,
         "</div><figcaption>{} &middot; {}<div class=\"labels\">{}</div></figcaption></figure>",
@@ -96,5 +113,8 @@ fn colour(index: usize) -> String {
 }
 
 fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
 }

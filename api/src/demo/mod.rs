@@ -42,7 +42,10 @@ pub struct Demo {
 ///
 /// # Errors
 /// The first thing that went wrong, in words.
-#[expect(clippy::print_stdout, reason = "a command's result goes to standard output")]
+#[expect(
+    clippy::print_stdout,
+    reason = "a command's result goes to standard output"
+)]
 pub async fn run(demo: &Demo) -> Result<()> {
     let pictures = match &demo.folder {
         Some(folder) => pictures_of(folder)?,
@@ -53,7 +56,9 @@ pub async fn run(demo: &Demo) -> Result<()> {
     }
     let mut client = Client::new(&demo.server);
     let email = format!("demo-{}@example.com", demo.nonce);
-    client.register(&email, "Demo", &format!("demo-{}-password", demo.nonce)).await?;
+    client
+        .register(&email, "Demo", &format!("demo-{}-password", demo.nonce))
+        .await?;
     let gallery = client
         .mutate(
             "mutation($input: CreateGalleryInput!) { createGallery(input: $input) { gallery { id } userErrors { message } } }",
@@ -61,7 +66,10 @@ pub async fn run(demo: &Demo) -> Result<()> {
             "createGallery",
         )
         .await?;
-    let id = gallery["gallery"]["id"].as_str().context("no gallery id")?.to_owned();
+    let id = gallery["gallery"]["id"]
+        .as_str()
+        .context("no gallery id")?
+        .to_owned();
 
     let bar = progress(pictures.len() as u64, "uploading");
     let photos = upload::upload(&client, &id, &pictures, &bar).await?;
@@ -75,7 +83,12 @@ pub async fn run(demo: &Demo) -> Result<()> {
     println!("{}", table::people(&result));
     println!("{}", table::labels(&result));
     for photo in result.photos.iter().filter(|photo| photo.status != "READY") {
-        println!("{}: {} {}", photo.filename, photo.status, photo.error.as_deref().unwrap_or(""));
+        println!(
+            "{}: {} {}",
+            photo.filename,
+            photo.status,
+            photo.error.as_deref().unwrap_or("")
+        );
     }
     std::fs::write(&demo.output, html::page(&client, &result).await?)
         .with_context(|| format!("cannot write {}", demo.output.display()))?;
@@ -86,7 +99,10 @@ pub async fn run(demo: &Demo) -> Result<()> {
         result.labels.len(),
         demo.output.display()
     );
-    println!("See them in GraphiQL at {}/graphql as {email} (password demo-{}-password).", demo.server, demo.nonce);
+    println!(
+        "See them in GraphiQL at {}/graphql as {email} (password demo-{}-password).",
+        demo.server, demo.nonce
+    );
     Ok(())
 }
 
@@ -94,11 +110,19 @@ fn progress(length: u64, what: &'static str) -> ProgressBar {
     let style = ProgressStyle::with_template("{msg:10} [{bar:40}] {pos}/{len} photos, {elapsed}")
         .unwrap_or_else(|_| ProgressStyle::default_bar())
         .progress_chars("=> ");
-    ProgressBar::new(length).with_style(style).with_message(what)
+    ProgressBar::new(length)
+        .with_style(style)
+        .with_message(what)
 }
 
 /// Waits until no photo is under way.
-async fn wait(client: &Client, gallery: &str, photos: usize, timeout: Duration, bar: &ProgressBar) -> Result<()> {
+async fn wait(
+    client: &Client,
+    gallery: &str,
+    photos: usize,
+    timeout: Duration,
+    bar: &ProgressBar,
+) -> Result<()> {
     let deadline = tokio::time::Instant::now() + timeout;
     loop {
         let open = gallery::under_way(client, gallery).await?;
@@ -107,7 +131,10 @@ async fn wait(client: &Client, gallery: &str, photos: usize, timeout: Duration, 
             return Ok(());
         }
         if tokio::time::Instant::now() > deadline {
-            bail!("{open} photos are still being analysed after {} s", timeout.as_secs());
+            bail!(
+                "{open} photos are still being analysed after {} s",
+                timeout.as_secs()
+            );
         }
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
@@ -116,25 +143,41 @@ async fn wait(client: &Client, gallery: &str, photos: usize, timeout: Duration, 
 fn samples() -> Vec<Picture> {
     assets::samples::PHOTOS
         .iter()
-        .map(|photo| Picture { name: photo.name.to_owned(), content_type: "image/jpeg", bytes: photo.bytes.to_vec() })
+        .map(|photo| Picture {
+            name: photo.name.to_owned(),
+            content_type: "image/jpeg",
+            bytes: photo.bytes.to_vec(),
+        })
         .collect()
 }
 
 fn pictures_of(folder: &Path) -> Result<Vec<Picture>> {
-    let entries = std::fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
+    let entries =
+        std::fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
     let mut pictures = Vec::new();
     for entry in entries {
         let path = entry?.path();
-        let extension = path.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
+        let extension = path
+            .extension()
+            .map(|e| e.to_string_lossy().to_lowercase())
+            .unwrap_or_default();
         let content_type = match extension.as_str() {
             "jpg" | "jpeg" => "image/jpeg",
             "png" => "image/png",
             "webp" => "image/webp",
             _ => continue,
         };
-        let bytes = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-        pictures.push(Picture { name, content_type, bytes });
+        let bytes =
+            std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let name = path
+            .file_name()
+            .map(|n| n.to_string_lossy().into_owned())
+            .unwrap_or_default();
+        pictures.push(Picture {
+            name,
+            content_type,
+            bytes,
+        });
     }
     pictures.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(pictures)

@@ -14,7 +14,10 @@ pub(super) fn people(gallery: &Gallery) -> String {
         .iter()
         .enumerate()
         .map(|(index, person)| {
-            let name = person.name.clone().unwrap_or_else(|| format!("Person {}", index + 1));
+            let name = person
+                .name
+                .clone()
+                .unwrap_or_else(|| format!("Person {}", index + 1));
             [name, person.faces.to_string(), person.photos.to_string()]
         })
         .collect();
@@ -23,8 +26,12 @@ pub(super) fn people(gallery: &Gallery) -> String {
 
 /// Labels, most frequent first.
 pub(super) fn labels(gallery: &Gallery) -> String {
-    let rows: Vec<[String; 2]> =
-        gallery.labels.iter().take(LABELS).map(|(name, photos)| [name.clone(), photos.to_string()]).collect();
+    let rows: Vec<[String; 2]> = gallery
+        .labels
+        .iter()
+        .take(LABELS)
+        .map(|(name, photos)| [name.clone(), photos.to_string()])
+        .collect();
     render(["label", "photos"], &rows)
 }
 
@@ -39,7 +46,11 @@ fn render<const N: usize>(head: [&str; N], rows: &[[String; N]]) -> String {
     let mut line = |cells: &[String; N]| {
         for (index, (cell, width)) in cells.iter().zip(widths).enumerate() {
             // The first column is text, the others are numbers.
-            let _ = if index == 0 { write!(out, "  {cell:<width$}") } else { write!(out, "  {cell:>width$}") };
+            let _ = if index == 0 {
+                write!(out, "  {cell:<width$}")
+            } else {
+                write!(out, "  {cell:>width$}")
+            };
         }
         out.push('\n');
     };

@@ -59,7 +59,9 @@ pub(super) async fn upload(
         if ids.is_empty() {
             continue;
         }
-        let answer = client.mutate(CONFIRM, json!({ "photoIds": ids }), "confirmPhotoUploads").await?;
+        let answer = client
+            .mutate(CONFIRM, json!({ "photoIds": ids }), "confirmPhotoUploads")
+            .await?;
         for result in answer["results"].as_array().context("no results")? {
             if let Some(error) = result["userErrors"].get(0) {
                 bail!("{}", error["message"].as_str().unwrap_or("not confirmed"));
@@ -70,14 +72,26 @@ pub(super) async fn upload(
     Ok(photos)
 }
 
-async fn put(client: &Client, result: &Value, picture: &Picture, bar: &ProgressBar) -> Result<Option<String>> {
+async fn put(
+    client: &Client,
+    result: &Value,
+    picture: &Picture,
+    bar: &ProgressBar,
+) -> Result<Option<String>> {
     bar.inc(1);
     if !result["duplicateOf"].is_null() {
-        bar.println(format!("{}: the same picture is there already", picture.name));
+        bar.println(format!(
+            "{}: the same picture is there already",
+            picture.name
+        ));
         return Ok(None);
     }
     if let Some(error) = result["userErrors"].get(0) {
-        bar.println(format!("{}: {}", picture.name, error["message"].as_str().unwrap_or("refused")));
+        bar.println(format!(
+            "{}: {}",
+            picture.name,
+            error["message"].as_str().unwrap_or("refused")
+        ));
         return Ok(None);
     }
     let target = &result["target"];
@@ -88,9 +102,22 @@ async fn put(client: &Client, result: &Value, picture: &Picture, bar: &ProgressB
             request = request.header(name, value);
         }
     }
-    let response = request.send().await.context("the object store does not answer")?;
+    let response = request
+        .send()
+        .await
+        .context("the object store does not answer")?;
     if !response.status().is_success() {
-        bail!("{}: the store answered {}: {}", picture.name, response.status(), response.text().await?);
+        bail!(
+            "{}: the store answered {}: {}",
+            picture.name,
+            response.status(),
+            response.text().await?
+        );
     }
-    Ok(Some(result["photo"]["id"].as_str().context("no photo id")?.to_owned()))
+    Ok(Some(
+        result["photo"]["id"]
+            .as_str()
+            .context("no photo id")?
+            .to_owned(),
+    ))
 }

@@ -70,7 +70,10 @@ impl Gallery {
 
     /// Photos, those that still await their upload left out.
     async fn photo_count(&self, ctx: &Context<'_>) -> GraphResult<i64> {
-        let count = ctx.data_unchecked::<DataLoader<PhotoCountLoader>>().load_one(self.0.id).await;
+        let count = ctx
+            .data_unchecked::<DataLoader<PhotoCountLoader>>()
+            .load_one(self.0.id)
+            .await;
         Ok(count?.unwrap_or_default())
     }
 
@@ -87,12 +90,20 @@ impl Gallery {
         ctx: &Context<'_>,
         #[graphql(desc = "How many, 1 to 100.")] first: i32,
         #[graphql(desc = "Go on after this cursor.")] after: Option<String>,
-        #[graphql(desc = "Only photos for which everything named here holds.")] filter: Option<PhotoFilter>,
+        #[graphql(desc = "Only photos for which everything named here holds.")] filter: Option<
+            PhotoFilter,
+        >,
         #[graphql(desc = "Order.", default)] order_by: PhotoOrder,
     ) -> GraphResult<Connection<Cursor, Photo>> {
         let request = PageRequest::new(first, after.as_deref())?;
-        let filter = filter.map(PhotoFilter::read).transpose()?.unwrap_or_default();
-        let page = services(ctx).photo.page(&self.0, request, filter, order_by.into()).await?;
+        let filter = filter
+            .map(PhotoFilter::read)
+            .transpose()?
+            .unwrap_or_default();
+        let page = services(ctx)
+            .photo
+            .page(&self.0, request, filter, order_by.into())
+            .await?;
         Ok(connection(page.map(Photo::from), request.after.is_some()))
     }
 
@@ -105,7 +116,10 @@ impl Gallery {
         #[graphql(desc = "Which people.")] filter: Option<PersonFilter>,
     ) -> GraphResult<Connection<Cursor, Person>> {
         let request = PageRequest::new(first, after.as_deref())?;
-        let page = services(ctx).people.page(&self.0, request, filter.unwrap_or_default().into()).await?;
+        let page = services(ctx)
+            .people
+            .page(&self.0, request, filter.unwrap_or_default().into())
+            .await?;
         Ok(connection(page.map(Person), request.after.is_some()))
     }
 
@@ -149,7 +163,9 @@ impl GalleryMember {
     async fn user(&self, ctx: &Context<'_>) -> GraphResult<User> {
         let loader = ctx.data_unchecked::<DataLoader<UserLoader>>();
         let user = loader.load_one(self.0.user_id).await?;
-        Ok(user.map(|row| User::new(row, viewer(ctx))).ok_or(Error::NotFound)?)
+        Ok(user
+            .map(|row| User::new(row, viewer(ctx)))
+            .ok_or(Error::NotFound)?)
     }
 
     /// What they may do.
@@ -198,7 +214,10 @@ pub struct LabelCount {
 
 impl From<Count> for LabelCount {
     fn from(count: Count) -> Self {
-        Self { name: count.name, photo_count: count.photos }
+        Self {
+            name: count.name,
+            photo_count: count.photos,
+        }
     }
 }
 
@@ -293,8 +312,14 @@ pub struct GalleryMemberPayload {
 impl GalleryPayload {
     fn of(result: crate::error::Result<Authorized<gallery::Model>>) -> GraphResult<Self> {
         Ok(match Error::split(result)? {
-            Ok(row) => Self { gallery: Some(row.into()), user_errors: Vec::new() },
-            Err(errors) => Self { gallery: None, user_errors: user_errors(errors) },
+            Ok(row) => Self {
+                gallery: Some(row.into()),
+                user_errors: Vec::new(),
+            },
+            Err(errors) => Self {
+                gallery: None,
+                user_errors: user_errors(errors),
+            },
         })
     }
 }
@@ -307,8 +332,16 @@ pub struct GalleryQuery;
 #[Object]
 impl GalleryQuery {
     /// A gallery that you are a member of.
-    async fn gallery(&self, ctx: &Context<'_>, #[graphql(desc = "Its global id.")] id: ID) -> GraphResult<Gallery> {
-        Ok(services(ctx).gallery.get(viewer(ctx), id::decode(&id)?).await?.into())
+    async fn gallery(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Its global id.")] id: ID,
+    ) -> GraphResult<Gallery> {
+        Ok(services(ctx)
+            .gallery
+            .get(viewer(ctx), id::decode(&id)?)
+            .await?
+            .into())
     }
 
     /// Your galleries, newest membership first.
@@ -332,7 +365,11 @@ pub struct GalleryMutation;
 #[Object]
 impl GalleryMutation {
     /// Makes a gallery; you become its owner.
-    async fn create_gallery(&self, ctx: &Context<'_>, input: CreateGalleryInput) -> GraphResult<GalleryPayload> {
+    async fn create_gallery(
+        &self,
+        ctx: &Context<'_>,
+        input: CreateGalleryInput,
+    ) -> GraphResult<GalleryPayload> {
         let new = NewGallery {
             name: input.name,
             description: input.description,
@@ -344,7 +381,11 @@ impl GalleryMutation {
     }
 
     /// Changes a gallery. Editors and owners.
-    async fn update_gallery(&self, ctx: &Context<'_>, input: UpdateGalleryInput) -> GraphResult<GalleryPayload> {
+    async fn update_gallery(
+        &self,
+        ctx: &Context<'_>,
+        input: UpdateGalleryInput,
+    ) -> GraphResult<GalleryPayload> {
         let cover = match input.cover_photo_id {
             MaybeUndefined::Undefined => None,
             MaybeUndefined::Null => Some(None),
@@ -357,18 +398,31 @@ impl GalleryMutation {
             cover_photo: cover,
         };
         let gallery = id::decode(&input.gallery_id)?;
-        GalleryPayload::of(services(ctx).gallery.update(viewer(ctx), gallery, changes).await)
+        GalleryPayload::of(
+            services(ctx)
+                .gallery
+                .update(viewer(ctx), gallery, changes)
+                .await,
+        )
     }
 
     /// Deletes a gallery with its photos, people and faces, for good. Owners.
-    async fn delete_gallery(&self, ctx: &Context<'_>, input: DeleteGalleryInput) -> GraphResult<DeleteGalleryPayload> {
+    async fn delete_gallery(
+        &self,
+        ctx: &Context<'_>,
+        input: DeleteGalleryInput,
+    ) -> GraphResult<DeleteGalleryPayload> {
         let gallery = id::decode(&input.gallery_id)?;
         let result = services(ctx).gallery.delete(viewer(ctx), gallery).await;
         Ok(match Error::split(result)? {
-            Ok(()) => {
-                DeleteGalleryPayload { deleted_gallery_id: Some(input.gallery_id), user_errors: Vec::new() }
-            }
-            Err(errors) => DeleteGalleryPayload { deleted_gallery_id: None, user_errors: user_errors(errors) },
+            Ok(()) => DeleteGalleryPayload {
+                deleted_gallery_id: Some(input.gallery_id),
+                user_errors: Vec::new(),
+            },
+            Err(errors) => DeleteGalleryPayload {
+                deleted_gallery_id: None,
+                user_errors: user_errors(errors),
+            },
         })
     }
 
@@ -380,16 +434,20 @@ impl GalleryMutation {
     ) -> GraphResult<GalleryMemberPayload> {
         let gallery = id::decode(&input.gallery_id)?;
         let service = &services(ctx).gallery;
-        let result = service.set_member(viewer(ctx), gallery, &input.email, input.role.into()).await;
+        let result = service
+            .set_member(viewer(ctx), gallery, &input.email, input.role.into())
+            .await;
         Ok(match Error::split(result)? {
             Ok((gallery, member)) => GalleryMemberPayload {
                 gallery: Some(gallery.into()),
                 member: Some(GalleryMember(member)),
                 user_errors: Vec::new(),
             },
-            Err(errors) => {
-                GalleryMemberPayload { gallery: None, member: None, user_errors: user_errors(errors) }
-            }
+            Err(errors) => GalleryMemberPayload {
+                gallery: None,
+                member: None,
+                user_errors: user_errors(errors),
+            },
         })
     }
 
@@ -402,15 +460,27 @@ impl GalleryMutation {
         let gallery = id::decode(&input.gallery_id)?;
         let user = id::decode(&input.user_id)?;
         let service = &services(ctx).gallery;
-        Ok(match Error::split(service.remove_member(viewer(ctx), gallery, user).await)? {
-            Ok(()) => {
-                // Whoever left does not see the gallery any more.
-                let gallery = service.get(viewer(ctx), gallery).await.ok().map(Gallery::from);
-                GalleryMemberPayload { gallery, member: None, user_errors: Vec::new() }
-            }
-            Err(errors) => {
-                GalleryMemberPayload { gallery: None, member: None, user_errors: user_errors(errors) }
-            }
-        })
+        Ok(
+            match Error::split(service.remove_member(viewer(ctx), gallery, user).await)? {
+                Ok(()) => {
+                    // Whoever left does not see the gallery any more.
+                    let gallery = service
+                        .get(viewer(ctx), gallery)
+                        .await
+                        .ok()
+                        .map(Gallery::from);
+                    GalleryMemberPayload {
+                        gallery,
+                        member: None,
+                        user_errors: Vec::new(),
+                    }
+                }
+                Err(errors) => GalleryMemberPayload {
+                    gallery: None,
+                    member: None,
+                    user_errors: user_errors(errors),
+                },
+            },
+        )
     }
 }

@@ -36,15 +36,27 @@ impl Handler for DeleteGallery {
     }
 
     async fn run(&self, lease: &Lease) -> Result<Outcome, JobError> {
-        let id: GalleryId = lease.subject.parse::<uuid::Uuid>().map_err(|e| JobError::Fail(e.into()))?.into();
+        let id: GalleryId = lease
+            .subject
+            .parse::<uuid::Uuid>()
+            .map_err(|e| JobError::Fail(e.into()))?
+            .into();
         let Some(row) = gallery::Entity::find_by_id(id).one(self.db.read()).await? else {
             return Ok(Outcome::Done);
         };
         if row.deleted_at.is_none() {
             return Ok(Outcome::Done);
         }
-        delete_prefix(self.store.as_ref(), &ObjectKey::gallery_prefix(id)).await.map_err(storage)?;
-        self.people.forget(&row).await.map_err(|error| JobError::Retry { error: error.into(), after: None })?;
+        delete_prefix(self.store.as_ref(), &ObjectKey::gallery_prefix(id))
+            .await
+            .map_err(storage)?;
+        self.people
+            .forget(&row)
+            .await
+            .map_err(|error| JobError::Retry {
+                error: error.into(),
+                after: None,
+            })?;
         // A presigned PUT that still lives could bring an object back: rows stay until it ended.
         let now = self.clock.now();
         let last = photo::Entity::find()
@@ -64,7 +76,11 @@ impl Handler for DeleteGallery {
 
     async fn given_up(&self, lease: &Lease, error: &str) -> Result<(), JobError> {
         // Nobody sees a deleted gallery: only the operator can act on this.
-        tracing::error!(gallery = lease.subject, error, "a deleted gallery could not be cleaned up");
+        tracing::error!(
+            gallery = lease.subject,
+            error,
+            "a deleted gallery could not be cleaned up"
+        );
         Ok(())
     }
 }
@@ -79,7 +95,10 @@ pub(crate) fn until(now: Timestamp, end: Timestamp) -> Option<Duration> {
 ///
 /// # Errors
 /// The store's.
-pub(crate) async fn delete_prefix(store: &dyn ObjectStore, prefix: &str) -> Result<(), StorageError> {
+pub(crate) async fn delete_prefix(
+    store: &dyn ObjectStore,
+    prefix: &str,
+) -> Result<(), StorageError> {
     loop {
         let keys = store.list(prefix, None).await?;
         if keys.is_empty() {
@@ -91,5 +110,8 @@ pub(crate) async fn delete_prefix(store: &dyn ObjectStore, prefix: &str) -> Resu
 
 /// A store's answer as a job's.
 pub(crate) fn storage(error: StorageError) -> JobError {
-    JobError::Retry { error: error.into(), after: None }
+    JobError::Retry {
+        error: error.into(),
+        after: None,
+    }
 }

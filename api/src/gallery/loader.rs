@@ -25,8 +25,13 @@ impl Loader<GalleryId> for GalleryLoader {
     type Value = Authorized<gallery::Model>;
     type Error = Arc<Error>;
 
-    async fn load(&self, ids: &[GalleryId]) -> Result<HashMap<GalleryId, Self::Value>, Self::Error> {
-        let rows = access::galleries(self.db.read(), self.viewer, ids).await.map_err(Arc::new)?;
+    async fn load(
+        &self,
+        ids: &[GalleryId],
+    ) -> Result<HashMap<GalleryId, Self::Value>, Self::Error> {
+        let rows = access::galleries(self.db.read(), self.viewer, ids)
+            .await
+            .map_err(Arc::new)?;
         Ok(rows.into_iter().map(|row| (row.id, row)).collect())
     }
 }
@@ -59,7 +64,10 @@ impl Loader<GalleryId> for PhotoCountLoader {
             .all(self.db.read())
             .await
             .map_err(|error| Arc::new(error.into()))?;
-        Ok(rows.into_iter().map(|row| (row.gallery_id, row.photos)).collect())
+        Ok(rows
+            .into_iter()
+            .map(|row| (row.gallery_id, row.photos))
+            .collect())
     }
 }
 
@@ -84,7 +92,9 @@ impl Loader<(GalleryId, Option<PhotoId>)> for CoverLoader {
         &self,
         keys: &[(GalleryId, Option<PhotoId>)],
     ) -> Result<HashMap<(GalleryId, Option<PhotoId>), photo::Model>, Self::Error> {
-        self.covers(keys).await.map_err(|error| Arc::new(error.into()))
+        self.covers(keys)
+            .await
+            .map_err(|error| Arc::new(error.into()))
     }
 }
 
@@ -97,11 +107,21 @@ impl CoverLoader {
         let chosen: Vec<PhotoId> = keys.iter().filter_map(|(_, cover)| *cover).collect();
         let mut found: HashMap<GalleryId, photo::Model> = HashMap::new();
         if !chosen.is_empty() {
-            let rows = photo::Entity::find().filter(photo::Column::Id.is_in(chosen)).filter(viewable());
-            found.extend(rows.all(self.db.read()).await?.into_iter().map(|row| (row.gallery_id, row)));
+            let rows = photo::Entity::find()
+                .filter(photo::Column::Id.is_in(chosen))
+                .filter(viewable());
+            found.extend(
+                rows.all(self.db.read())
+                    .await?
+                    .into_iter()
+                    .map(|row| (row.gallery_id, row)),
+            );
         }
-        let missing: Vec<GalleryId> =
-            keys.iter().map(|(gallery, _)| *gallery).filter(|id| !found.contains_key(id)).collect();
+        let missing: Vec<GalleryId> = keys
+            .iter()
+            .map(|(gallery, _)| *gallery)
+            .filter(|id| !found.contains_key(id))
+            .collect();
         if !missing.is_empty() {
             let newest = photo::Entity::find()
                 .select_only()
@@ -121,7 +141,10 @@ impl CoverLoader {
                 .all(self.db.read())
                 .await?;
             for row in rows {
-                if newest.iter().any(|n| n.gallery_id == row.gallery_id && n.taken_at == row.taken_at) {
+                if newest
+                    .iter()
+                    .any(|n| n.gallery_id == row.gallery_id && n.taken_at == row.taken_at)
+                {
                     found.insert(row.gallery_id, row);
                 }
             }

@@ -3,8 +3,8 @@
 use entity::gallery_member::{self, Role};
 use entity::{GalleryId, UserId, gallery, user};
 use sea_orm::{
-    ActiveModelTrait as _, ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter,
-    QueryOrder, QuerySelect,
+    ActiveModelTrait as _, ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, EntityTrait,
+    PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
 };
 
 use super::service::GalleryService;
@@ -27,7 +27,9 @@ impl GalleryService {
         if let Some(after) = request.after {
             let key = gallery_member::Column::CreatedAt;
             select = select.filter(key.gte(after.key)).filter(
-                Condition::any().add(key.gt(after.key)).add(gallery_member::Column::UserId.gt(after.id)),
+                Condition::any()
+                    .add(key.gt(after.key))
+                    .add(gallery_member::Column::UserId.gt(after.id)),
             );
         }
         let rows = select
@@ -36,7 +38,10 @@ impl GalleryService {
             .limit(u64::from(request.first) + 1)
             .all(self.db.read())
             .await?;
-        Ok(Page::of(rows, &request, |m| Cursor { key: m.created_at.0, id: m.user_id.0 }))
+        Ok(Page::of(rows, &request, |m| Cursor {
+            key: m.created_at.0,
+            id: m.user_id.0,
+        }))
     }
 
     /// Makes the user with this e-mail address a member, or changes their role.
@@ -57,9 +62,15 @@ impl GalleryService {
             .one(&*txn)
             .await?
             .ok_or_else(|| {
-                Error::user(UserErrorCode::NotFound, &["input", "email"], "no account has this e-mail address")
+                Error::user(
+                    UserErrorCode::NotFound,
+                    &["input", "email"],
+                    "no account has this e-mail address",
+                )
             })?;
-        let present = gallery_member::Entity::find_by_id((id, account.id)).one(&*txn).await?;
+        let present = gallery_member::Entity::find_by_id((id, account.id))
+            .one(&*txn)
+            .await?;
         let member = match present {
             Some(mut member) => {
                 if member.role == Role::Owner && role != Role::Owner {
@@ -83,7 +94,9 @@ impl GalleryService {
                     created_at: self.clock.now(),
                 };
                 let row: gallery_member::ActiveModel = member.clone().into();
-                gallery_member::Entity::insert(row.reset_all()).exec_without_returning(&*txn).await?;
+                gallery_member::Entity::insert(row.reset_all())
+                    .exec_without_returning(&*txn)
+                    .await?;
                 member
             }
         };
@@ -96,17 +109,29 @@ impl GalleryService {
     /// # Errors
     /// `NotFound`, `Forbidden`; user errors `NOT_FOUND` (no such member) and `LAST_OWNER`.
     pub async fn remove_member(&self, viewer: Viewer, id: GalleryId, user: UserId) -> Result<()> {
-        let action = if viewer.user()? == user { Action::View } else { Action::ManageMembers };
+        let action = if viewer.user()? == user {
+            Action::View
+        } else {
+            Action::ManageMembers
+        };
         let txn = self.db.begin().await?;
         locked(&*txn, viewer, id, action).await?;
         let member = gallery_member::Entity::find_by_id((id, user))
             .one(&*txn)
             .await?
-            .ok_or_else(|| Error::user(UserErrorCode::NotFound, &["input", "userId"], "not a member"))?;
+            .ok_or_else(|| {
+                Error::user(
+                    UserErrorCode::NotFound,
+                    &["input", "userId"],
+                    "not a member",
+                )
+            })?;
         if member.role == Role::Owner {
             keep_an_owner(&*txn, id).await?;
         }
-        gallery_member::Entity::delete_by_id((id, user)).exec(&*txn).await?;
+        gallery_member::Entity::delete_by_id((id, user))
+            .exec(&*txn)
+            .await?;
         txn.commit().await?;
         Ok(())
     }
@@ -119,7 +144,10 @@ async fn locked(
     id: GalleryId,
     action: Action,
 ) -> Result<Authorized<gallery::Model>> {
-    gallery::Entity::find_live(id).lock_exclusive().one(connection).await?;
+    gallery::Entity::find_live(id)
+        .lock_exclusive()
+        .one(connection)
+        .await?;
     access::gallery(connection, viewer, id, action).await
 }
 
@@ -132,5 +160,9 @@ async fn keep_an_owner(connection: &impl ConnectionTrait, id: GalleryId) -> Resu
     if owners > 1 {
         return Ok(());
     }
-    Err(Error::user(UserErrorCode::LastOwner, &["input"], "a gallery keeps at least one owner"))
+    Err(Error::user(
+        UserErrorCode::LastOwner,
+        &["input"],
+        "a gallery keeps at least one owner",
+    ))
 }

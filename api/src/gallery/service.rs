@@ -7,8 +7,8 @@ use entity::gallery_member::Role;
 use entity::{GalleryId, PhotoId, Timestamp, gallery, gallery_member, photo, photo_label};
 use sea_orm::sea_query::{Expr, Func};
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, Condition, EntityTrait, FromQueryResult, JoinType, Order, QueryFilter,
-    QueryOrder, QuerySelect, RelationTrait,
+    ActiveValue::Set, ColumnTrait, Condition, EntityTrait, FromQueryResult, JoinType, Order,
+    QueryFilter, QueryOrder, QuerySelect, RelationTrait,
 };
 
 use crate::access::{self, Action, Authorized, Viewer};
@@ -72,14 +72,22 @@ impl GalleryService {
     /// A service whose new galleries group faces with `default_matcher`.
     #[must_use]
     pub fn new(db: Db, clock: Clock, default_matcher: Matcher) -> Self {
-        Self { db, clock, default_matcher }
+        Self {
+            db,
+            clock,
+            default_matcher,
+        }
     }
 
     /// Makes a gallery; the viewer becomes its owner.
     ///
     /// # Errors
     /// `Unauthenticated`; user errors for name, description and date.
-    pub async fn create(&self, viewer: Viewer, new: NewGallery) -> Result<Authorized<gallery::Model>> {
+    pub async fn create(
+        &self,
+        viewer: Viewer,
+        new: NewGallery,
+    ) -> Result<Authorized<gallery::Model>> {
         let user = viewer.user()?;
         let mut errors = Vec::new();
         let name = checked_name(&new.name, &mut errors);
@@ -104,14 +112,18 @@ impl GalleryService {
             updated_at: Set(now),
             deleted_at: Set(None),
         };
-        gallery::Entity::insert(row).exec_without_returning(&*txn).await?;
+        gallery::Entity::insert(row)
+            .exec_without_returning(&*txn)
+            .await?;
         let member = gallery_member::ActiveModel {
             gallery_id: Set(id),
             user_id: Set(user),
             role: Set(Role::Owner),
             created_at: Set(now),
         };
-        gallery_member::Entity::insert(member).exec_without_returning(&*txn).await?;
+        gallery_member::Entity::insert(member)
+            .exec_without_returning(&*txn)
+            .await?;
         let made = access::gallery(&*txn, viewer, id, Action::View).await?;
         txn.commit().await?;
         Ok(made)
@@ -131,7 +143,11 @@ impl GalleryService {
         let txn = self.db.begin().await?;
         access::gallery(&*txn, viewer, id, Action::EditGallery).await?;
         let mut errors = Vec::new();
-        let mut row = gallery::ActiveModel { id: Set(id), updated_at: Set(self.clock.now()), ..Default::default() };
+        let mut row = gallery::ActiveModel {
+            id: Set(id),
+            updated_at: Set(self.clock.now()),
+            ..Default::default()
+        };
         if let Some(name) = changes.name {
             row.name = Set(checked_name(&name, &mut errors));
         }
@@ -143,10 +159,17 @@ impl GalleryService {
         }
         if let Some(cover) = changes.cover_photo {
             if let Some(photo) = cover {
-                let known = photo::Entity::find_in_gallery(id).filter(photo::Column::Id.eq(photo)).one(&*txn).await?;
+                let known = photo::Entity::find_in_gallery(id)
+                    .filter(photo::Column::Id.eq(photo))
+                    .one(&*txn)
+                    .await?;
                 if known.is_none() {
                     let field = ["input", "coverPhotoId"];
-                    errors.push(UserError::new(UserErrorCode::NotFound, &field, "no such photo in this gallery"));
+                    errors.push(UserError::new(
+                        UserErrorCode::NotFound,
+                        &field,
+                        "no such photo in this gallery",
+                    ));
                 }
             }
             row.cover_photo_id = Set(cover);
@@ -168,7 +191,11 @@ impl GalleryService {
     pub async fn delete(&self, viewer: Viewer, id: GalleryId) -> Result<()> {
         let txn = self.db.begin().await?;
         access::gallery(&*txn, viewer, id, Action::DeleteGallery).await?;
-        let row = gallery::ActiveModel { id: Set(id), deleted_at: Set(Some(self.clock.now())), ..Default::default() };
+        let row = gallery::ActiveModel {
+            id: Set(id),
+            deleted_at: Set(Some(self.clock.now())),
+            ..Default::default()
+        };
         gallery::Entity::update(row).exec(&*txn).await?;
         let job = NewJob {
             kind: super::job::DELETE_GALLERY,
@@ -193,7 +220,11 @@ impl GalleryService {
     ///
     /// # Errors
     /// `Unauthenticated`.
-    pub async fn visible(&self, viewer: Viewer, ids: &[GalleryId]) -> Result<Vec<Authorized<gallery::Model>>> {
+    pub async fn visible(
+        &self,
+        viewer: Viewer,
+        ids: &[GalleryId],
+    ) -> Result<Vec<Authorized<gallery::Model>>> {
         access::galleries(self.db.read(), viewer, ids).await
     }
 
@@ -201,7 +232,11 @@ impl GalleryService {
     ///
     /// # Errors
     /// `Unauthenticated`.
-    pub async fn page(&self, viewer: Viewer, request: PageRequest) -> Result<Page<Authorized<gallery::Model>>> {
+    pub async fn page(
+        &self,
+        viewer: Viewer,
+        request: PageRequest,
+    ) -> Result<Page<Authorized<gallery::Model>>> {
         let user = viewer.user()?;
         let mut select = gallery_member::Entity::find()
             .join(JoinType::InnerJoin, gallery_member::Relation::Gallery.def())
@@ -221,8 +256,15 @@ impl GalleryService {
             .limit(u64::from(request.first) + 1)
             .all(self.db.read())
             .await?;
-        let page = Page::of(members, &request, |m| Cursor { key: m.created_at.0, id: m.gallery_id.0 });
-        let ids: Vec<GalleryId> = page.rows.iter().map(|(_, member)| member.gallery_id).collect();
+        let page = Page::of(members, &request, |m| Cursor {
+            key: m.created_at.0,
+            id: m.gallery_id.0,
+        });
+        let ids: Vec<GalleryId> = page
+            .rows
+            .iter()
+            .map(|(_, member)| member.gallery_id)
+            .collect();
         let mut galleries = access::galleries(self.db.read(), viewer, &ids).await?;
         let mut rows = Vec::with_capacity(page.rows.len());
         for (cursor, member) in page.rows {
@@ -230,14 +272,21 @@ impl GalleryService {
                 rows.push((cursor, galleries.swap_remove(at)));
             }
         }
-        Ok(Page { rows, has_next: page.has_next })
+        Ok(Page {
+            rows,
+            has_next: page.has_next,
+        })
     }
 
     /// The labels of a gallery's photos, most frequent first.
     ///
     /// # Errors
     /// The database's.
-    pub async fn labels(&self, gallery: &Authorized<gallery::Model>, first: u32) -> Result<Vec<LabelCount>> {
+    pub async fn labels(
+        &self,
+        gallery: &Authorized<gallery::Model>,
+        first: u32,
+    ) -> Result<Vec<LabelCount>> {
         let count = Func::count(Expr::col(photo_label::Column::PhotoId));
         Ok(photo_label::Entity::find()
             .select_only()
@@ -245,15 +294,13 @@ impl GalleryService {
             .column_as(Expr::expr(count.clone()), "photos")
             .filter(photo_label::Column::GalleryId.eq(gallery.id))
             .filter(
-                photo_label::Column::PhotoId.not_in_subquery(
-                    sea_orm::QueryTrait::into_query(
-                        photo::Entity::find()
-                            .select_only()
-                            .column(photo::Column::Id)
-                            .filter(photo::Column::GalleryId.eq(gallery.id))
-                            .filter(photo::Column::Status.eq(photo::Status::Deleting)),
-                    ),
-                ),
+                photo_label::Column::PhotoId.not_in_subquery(sea_orm::QueryTrait::into_query(
+                    photo::Entity::find()
+                        .select_only()
+                        .column(photo::Column::Id)
+                        .filter(photo::Column::GalleryId.eq(gallery.id))
+                        .filter(photo::Column::Status.eq(photo::Status::Deleting)),
+                )),
             )
             .group_by(photo_label::Column::Name)
             .order_by(Expr::expr(count), Order::Desc)
@@ -275,7 +322,11 @@ fn checked_name(name: &str, errors: &mut Vec<UserError>) -> String {
     let name = name.trim();
     if name.is_empty() || name.chars().count() > MAX_NAME || name.chars().any(char::is_control) {
         let message = format!("must have 1 to {MAX_NAME} characters and no control characters");
-        errors.push(UserError::new(UserErrorCode::Invalid, &["input", "name"], message));
+        errors.push(UserError::new(
+            UserErrorCode::Invalid,
+            &["input", "name"],
+            message,
+        ));
     }
     name.to_owned()
 }
@@ -283,7 +334,11 @@ fn checked_name(name: &str, errors: &mut Vec<UserError>) -> String {
 fn checked_description(text: &str, errors: &mut Vec<UserError>) -> String {
     if text.chars().count() > MAX_DESCRIPTION || text.contains('\0') {
         let message = format!("must have at most {MAX_DESCRIPTION} characters");
-        errors.push(UserError::new(UserErrorCode::Invalid, &["input", "description"], message));
+        errors.push(UserError::new(
+            UserErrorCode::Invalid,
+            &["input", "description"],
+            message,
+        ));
     }
     text.to_owned()
 }
@@ -295,7 +350,11 @@ fn checked_date(date: Option<String>, errors: &mut Vec<UserError>) -> Option<Str
         Ok(day) => Some(day.format("%Y-%m-%d").to_string()),
         Err(_) => {
             let field = ["input", "eventDate"];
-            errors.push(UserError::new(UserErrorCode::Invalid, &field, "must be a day as YYYY-MM-DD"));
+            errors.push(UserError::new(
+                UserErrorCode::Invalid,
+                &field,
+                "must be a day as YYYY-MM-DD",
+            ));
             None
         }
     }

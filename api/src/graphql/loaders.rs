@@ -36,13 +36,23 @@ pub fn attach(request: Request, sources: &Sources, viewer: Viewer) -> Request {
     let users = UserLoader {
         auth: Arc::clone(&sources.services.auth),
     };
-    let galleries = GalleryLoader { db: sources.db.clone(), viewer };
-    let counts = PhotoCountLoader { db: sources.db.clone() };
-    let covers = CoverLoader { db: sources.db.clone() };
+    let galleries = GalleryLoader {
+        db: sources.db.clone(),
+        viewer,
+    };
+    let counts = PhotoCountLoader {
+        db: sources.db.clone(),
+    };
+    let covers = CoverLoader {
+        db: sources.db.clone(),
+    };
     let people = PersonLoader(Arc::clone(&sources.services.people));
     let faces = FaceLoader(Arc::clone(&sources.services.people));
-    let images =
-        ImageUrls::new(Arc::clone(&sources.signer), sources.clock.clone(), sources.get_url_seconds);
+    let images = ImageUrls::new(
+        Arc::clone(&sources.signer),
+        sources.clock.clone(),
+        sources.get_url_seconds,
+    );
     request
         .data(viewer)
         .data(images)

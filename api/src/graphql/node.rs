@@ -13,10 +13,10 @@ use super::error::GraphResult;
 use super::id::{self, GlobalId};
 use super::{services, viewer};
 use crate::auth::graphql::User;
+use crate::error::Error;
 use crate::gallery::graphql::Gallery;
 use crate::people::graphql::{Face, Person};
 use crate::photo::graphql::Photo;
-use crate::error::Error;
 
 /// Objects that one call may ask for.
 const MAX_IDS: usize = 100;
@@ -111,23 +111,38 @@ async fn users(ctx: &Context<'_>, ids: &[Uuid]) -> GraphResult<HashMap<Uuid, Nod
 async fn galleries(ctx: &Context<'_>, ids: &[Uuid]) -> GraphResult<HashMap<Uuid, Node>> {
     let ids: Vec<GalleryId> = ids.iter().copied().map(Into::into).collect();
     let found = services(ctx).gallery.visible(viewer(ctx), &ids).await?;
-    Ok(found.into_iter().map(|row| (row.id.0, Node::Gallery(Gallery(row)))).collect())
+    Ok(found
+        .into_iter()
+        .map(|row| (row.id.0, Node::Gallery(Gallery(row))))
+        .collect())
 }
 
 async fn photos(ctx: &Context<'_>, ids: &[Uuid]) -> GraphResult<HashMap<Uuid, Node>> {
     let ids: Vec<PhotoId> = ids.iter().copied().map(Into::into).collect();
     let found = services(ctx).photo.visible(viewer(ctx), &ids).await?;
-    Ok(found.into_iter().map(|row| (row.id.0, Node::Photo(Photo(row)))).collect())
+    Ok(found
+        .into_iter()
+        .map(|row| (row.id.0, Node::Photo(Photo(row))))
+        .collect())
 }
 
 async fn people(ctx: &Context<'_>, ids: &[Uuid]) -> GraphResult<HashMap<Uuid, Node>> {
     let ids: Vec<PersonId> = ids.iter().copied().map(Into::into).collect();
     let found = services(ctx).people.visible(viewer(ctx), &ids).await?;
-    Ok(found.into_iter().map(|row| (row.id.0, Node::Person(Person(row)))).collect())
+    Ok(found
+        .into_iter()
+        .map(|row| (row.id.0, Node::Person(Person(row))))
+        .collect())
 }
 
 async fn faces(ctx: &Context<'_>, ids: &[Uuid]) -> GraphResult<HashMap<Uuid, Node>> {
     let ids: Vec<FaceId> = ids.iter().copied().map(Into::into).collect();
-    let found = services(ctx).people.visible_faces(viewer(ctx), &ids).await?;
-    Ok(found.into_iter().map(|row| (row.face.id.0, Node::Face(Face(row)))).collect())
+    let found = services(ctx)
+        .people
+        .visible_faces(viewer(ctx), &ids)
+        .await?;
+    Ok(found
+        .into_iter()
+        .map(|row| (row.face.id.0, Node::Face(Face(row))))
+        .collect())
 }

@@ -10,11 +10,11 @@ use super::loader::{FaceLoader, PersonLoader};
 use super::service::{FaceInPhoto, PersonChange, PersonFilter as Filter};
 use crate::access::Authorized;
 use crate::error::Error;
+use crate::gallery::graphql::Gallery;
+use crate::gallery::loader::GalleryLoader;
 use crate::graphql::connection::connection;
 use crate::graphql::error::{GraphResult, UserError, user_errors};
 use crate::graphql::{id, services, viewer};
-use crate::gallery::graphql::Gallery;
-use crate::gallery::loader::GalleryLoader;
 use crate::page::{Cursor, PageRequest};
 use crate::photo::graphql::Photo;
 

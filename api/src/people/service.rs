@@ -151,24 +151,38 @@ impl PeopleService {
     ///
     /// # Errors
     /// `Unauthenticated`.
-    pub async fn visible(&self, viewer: Viewer, ids: &[PersonId]) -> Result<Vec<Authorized<person::Model>>> {
+    pub async fn visible(
+        &self,
+        viewer: Viewer,
+        ids: &[PersonId],
+    ) -> Result<Vec<Authorized<person::Model>>> {
         let rows = self.people(ids).await?;
         let galleries: Vec<GalleryId> = rows.values().map(|row| row.gallery_id).collect();
         let galleries = access::galleries(self.db.read(), viewer, &galleries).await?;
         let of = |id: GalleryId| galleries.iter().find(|gallery| gallery.id == id);
-        Ok(rows.into_values().filter_map(|row| Some(of(row.gallery_id)?.with(row))).collect())
+        Ok(rows
+            .into_values()
+            .filter_map(|row| Some(of(row.gallery_id)?.with(row)))
+            .collect())
     }
 
     /// The faces among `ids` that the viewer may see, in no order. Two statements.
     ///
     /// # Errors
     /// `Unauthenticated`.
-    pub async fn visible_faces(&self, viewer: Viewer, ids: &[FaceId]) -> Result<Vec<Authorized<FaceInPhoto>>> {
+    pub async fn visible_faces(
+        &self,
+        viewer: Viewer,
+        ids: &[FaceId],
+    ) -> Result<Vec<Authorized<FaceInPhoto>>> {
         let rows = self.faces(ids).await?;
         let galleries: Vec<GalleryId> = rows.values().map(|row| row.gallery_id).collect();
         let galleries = access::galleries(self.db.read(), viewer, &galleries).await?;
         let of = |id: GalleryId| galleries.iter().find(|gallery| gallery.id == id);
-        Ok(rows.into_values().filter_map(|row| Some(of(row.gallery_id)?.with(row))).collect())
+        Ok(rows
+            .into_values()
+            .filter_map(|row| Some(of(row.gallery_id)?.with(row)))
+            .collect())
     }
 
     /// A person that the viewer may see. Two statements.

@@ -102,7 +102,10 @@ impl Photo {
     /// Where it was taken (EXIF). Editors, owners and the uploader; null for everybody else.
     async fn location(&self) -> Option<Location> {
         match (self.shows_location(), self.0.latitude, self.0.longitude) {
-            (true, Some(latitude), Some(longitude)) => Some(Location { latitude, longitude }),
+            (true, Some(latitude), Some(longitude)) => Some(Location {
+                latitude,
+                longitude,
+            }),
             _ => None,
         }
     }
@@ -131,7 +134,10 @@ impl Photo {
 
     /// Every step of its analysis. Empty until the upload is confirmed.
     async fn analysis(&self) -> Vec<AnalysisStep> {
-        let steps = self.document().map(|document| document.steps.clone()).unwrap_or_default();
+        let steps = self
+            .document()
+            .map(|document| document.steps.clone())
+            .unwrap_or_default();
         steps.iter().filter_map(AnalysisStep::new).collect()
     }
 
@@ -144,18 +150,29 @@ impl Photo {
     ) -> GraphResult<Option<SignedImage>> {
         let row = &self.0;
         let (key, width, height) = match size {
-            ImageSize::Thumbnail => {
-                (ObjectKey::thumbnail(row.gallery_id, row.id), row.thumbnail_width, row.thumbnail_height)
-            }
-            ImageSize::Preview => {
-                (ObjectKey::preview(row.gallery_id, row.id), row.preview_width, row.preview_height)
-            }
+            ImageSize::Thumbnail => (
+                ObjectKey::thumbnail(row.gallery_id, row.id),
+                row.thumbnail_width,
+                row.thumbnail_height,
+            ),
+            ImageSize::Preview => (
+                ObjectKey::preview(row.gallery_id, row.id),
+                row.preview_width,
+                row.preview_height,
+            ),
             ImageSize::Original if !self.shows_original() => return Ok(None),
             ImageSize::Original => (ObjectKey::original_of(row), row.width, row.height),
         };
-        let (Some(width), Some(height)) = (width, height) else { return Ok(None) };
+        let (Some(width), Some(height)) = (width, height) else {
+            return Ok(None);
+        };
         let signed = ctx.data_unchecked::<ImageUrls>().sign(&key, None).await?;
-        Ok(Some(SignedImage { url: signed.url, expires_at: signed.expires_at.to_utc(), width, height }))
+        Ok(Some(SignedImage {
+            url: signed.url,
+            expires_at: signed.expires_at.to_utc(),
+            width,
+            height,
+        }))
     }
 
     /// A signed URL under which a browser saves the uploaded file with its name; null as for ORIGINAL.
@@ -164,7 +181,11 @@ impl Photo {
             return Ok(None);
         }
         let urls = ctx.data_unchecked::<ImageUrls>();
-        Ok(Some(urls.sign(&ObjectKey::original_of(&self.0), Some(&self.0.filename)).await?.url))
+        Ok(Some(
+            urls.sign(&ObjectKey::original_of(&self.0), Some(&self.0.filename))
+                .await?
+                .url,
+        ))
     }
 
     /// ThumbHash, base64: a blurred placeholder in some 25 bytes.
@@ -174,8 +195,14 @@ impl Photo {
 
     /// Faces, largest first.
     async fn faces(&self) -> Vec<Face> {
-        let faces = self.document().map(|document| document.faces.clone()).unwrap_or_default();
-        faces.into_iter().map(|face| Face::of(&self.0, face)).collect()
+        let faces = self
+            .document()
+            .map(|document| document.faces.clone())
+            .unwrap_or_default();
+        faces
+            .into_iter()
+            .map(|face| Face::of(&self.0, face))
+            .collect()
     }
 
     /// Labels, most certain first.
@@ -183,8 +210,15 @@ impl Photo {
         &self,
         #[graphql(desc = "Leave out less certain ones, 0 to 100.", default)] min_confidence: f32,
     ) -> Vec<PhotoLabel> {
-        let labels = self.document().map(|document| document.labels.clone()).unwrap_or_default();
-        labels.into_iter().filter(|label| label.confidence >= min_confidence).map(Into::into).collect()
+        let labels = self
+            .document()
+            .map(|document| document.labels.clone())
+            .unwrap_or_default();
+        labels
+            .into_iter()
+            .filter(|label| label.confidence >= min_confidence)
+            .map(Into::into)
+            .collect()
     }
 }
 
@@ -252,7 +286,10 @@ impl From<DocumentLabel> for PhotoLabel {
             confidence: label.confidence,
             parents: label.detail.parents,
             instances: instances
-                .map(|i| LabelInstance { bounding_box: i.bounding_box.into(), confidence: i.confidence })
+                .map(|i| LabelInstance {
+                    bounding_box: i.bounding_box.into(),
+                    confidence: i.confidence,
+                })
                 .collect(),
         }
     }
@@ -266,8 +303,16 @@ pub struct PhotoQuery;
 #[Object]
 impl PhotoQuery {
     /// A photo of a gallery that you are a member of.
-    async fn photo(&self, ctx: &Context<'_>, #[graphql(desc = "Its global id.")] id: ID) -> GraphResult<Photo> {
-        Ok(services(ctx).photo.get(viewer(ctx), id::decode(&id)?).await?.into())
+    async fn photo(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Its global id.")] id: ID,
+    ) -> GraphResult<Photo> {
+        Ok(services(ctx)
+            .photo
+            .get(viewer(ctx), id::decode(&id)?)
+            .await?
+            .into())
     }
 }
 
@@ -306,12 +351,19 @@ pub struct PhotoMutation;
 #[Object]
 impl PhotoMutation {
     /// Deletes photos with their faces and objects, for good. Your own; editors anybody's.
-    async fn delete_photos(&self, ctx: &Context<'_>, input: DeletePhotosInput) -> GraphResult<DeletePhotosPayload> {
+    async fn delete_photos(
+        &self,
+        ctx: &Context<'_>,
+        input: DeletePhotosInput,
+    ) -> GraphResult<DeletePhotosPayload> {
         let ids: Vec<PhotoId> = id::decode_all(&input.photo_ids)?;
         let answers = match Error::split(services(ctx).photo.delete(viewer(ctx), &ids).await)? {
             Ok(answers) => answers,
             Err(errors) => {
-                return Ok(DeletePhotosPayload { results: Vec::new(), user_errors: user_errors(errors) });
+                return Ok(DeletePhotosPayload {
+                    results: Vec::new(),
+                    user_errors: user_errors(errors),
+                });
             }
         };
         let mut results = Vec::with_capacity(answers.len());
@@ -320,8 +372,15 @@ impl PhotoMutation {
                 Ok(id) => (Some(id::encode(id)), Vec::new()),
                 Err(errors) => (None, user_errors(errors)),
             };
-            results.push(DeletePhotoResult { photo_id, deleted_photo_id: deleted, user_errors: errors });
+            results.push(DeletePhotoResult {
+                photo_id,
+                deleted_photo_id: deleted,
+                user_errors: errors,
+            });
         }
-        Ok(DeletePhotosPayload { results, user_errors: Vec::new() })
+        Ok(DeletePhotosPayload {
+            results,
+            user_errors: Vec::new(),
+        })
     }
 }

@@ -21,7 +21,12 @@ impl ImageUrls {
     /// URLs that live for `seconds` from the start of their window.
     #[must_use]
     pub fn new(signer: Arc<GetSigner>, clock: Clock, seconds: u32) -> Self {
-        Self { signer, clock, seconds, page: OnceCell::new() }
+        Self {
+            signer,
+            clock,
+            seconds,
+            page: OnceCell::new(),
+        }
     }
 
     /// A signed GET. With a file name the browser saves the object under it.

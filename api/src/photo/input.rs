@@ -104,11 +104,21 @@ impl PhotoFilter {
         let labels = bounded("labels", self.labels)?;
         let uploaders = bounded("uploaders", self.uploaders)?;
         let statuses = bounded("status", self.status)?;
-        let text = self.text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
-        if text.as_ref().is_some_and(|text| text.chars().count() > MAX_TEXT) {
-            return Err(Error::BadUserInput(format!("`filter.text` has more than {MAX_TEXT} characters")));
+        let text = self
+            .text
+            .map(|text| text.trim().to_owned())
+            .filter(|text| !text.is_empty());
+        if text
+            .as_ref()
+            .is_some_and(|text| text.chars().count() > MAX_TEXT)
+        {
+            return Err(Error::BadUserInput(format!(
+                "`filter.text` has more than {MAX_TEXT} characters"
+            )));
         }
-        let (from, before) = self.taken_between.map_or((None, None), |range| (range.from, range.before));
+        let (from, before) = self
+            .taken_between
+            .map_or((None, None), |range| (range.from, range.before));
         Ok(Filter {
             people: id::decode_all(&people)?,
             labels,
@@ -124,7 +134,9 @@ impl PhotoFilter {
 fn bounded<T>(name: &str, list: Option<Vec<T>>) -> Result<Vec<T>> {
     let list = list.unwrap_or_default();
     if list.len() > MAX_ENTRIES {
-        return Err(Error::BadUserInput(format!("`filter.{name}` has more than {MAX_ENTRIES} entries")));
+        return Err(Error::BadUserInput(format!(
+            "`filter.{name}` has more than {MAX_ENTRIES} entries"
+        )));
     }
     Ok(list)
 }

@@ -36,18 +36,27 @@ impl Handler for DeletePhoto {
     }
 
     async fn run(&self, lease: &Lease) -> Result<Outcome, JobError> {
-        let id: PhotoId = lease.subject.parse::<uuid::Uuid>().map_err(|e| JobError::Fail(e.into()))?.into();
+        let id: PhotoId = lease
+            .subject
+            .parse::<uuid::Uuid>()
+            .map_err(|e| JobError::Fail(e.into()))?
+            .into();
         let Some(row) = photo::Entity::find_by_id(id).one(self.db.read()).await? else {
             return Ok(Outcome::Done);
         };
         if row.status != Status::Deleting {
             return Ok(Outcome::Done);
         }
-        if let Some(gallery) = gallery::Entity::find_by_id(row.gallery_id).one(self.db.read()).await? {
+        if let Some(gallery) = gallery::Entity::find_by_id(row.gallery_id)
+            .one(self.db.read())
+            .await?
+        {
             self.people.remove_photo(&gallery, id).await?;
         }
         let prefix = ObjectKey::photo_prefix(row.gallery_id, id);
-        delete_prefix(self.store.as_ref(), &prefix).await.map_err(storage)?;
+        delete_prefix(self.store.as_ref(), &prefix)
+            .await
+            .map_err(storage)?;
         // A presigned PUT that still lives could bring the object back: the row stays until it ended.
         let now = self.clock.now();
         if let Some(wait) = until(now, row.upload_expires_at) {
@@ -62,7 +71,11 @@ impl Handler for DeletePhoto {
 
     async fn given_up(&self, lease: &Lease, error: &str) -> Result<(), JobError> {
         // Nobody sees a deleted photo: only the operator can act on this.
-        tracing::error!(photo = lease.subject, error, "a deleted photo could not be cleaned up");
+        tracing::error!(
+            photo = lease.subject,
+            error,
+            "a deleted photo could not be cleaned up"
+        );
         Ok(())
     }
 }

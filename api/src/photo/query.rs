@@ -3,7 +3,9 @@
 use entity::photo::{Column, Entity, Status};
 use entity::{GalleryId, PersonId, Timestamp, UserId, face, person, photo, photo_label};
 use sea_orm::sea_query::{Expr, ExprTrait as _, Func, LikeExpr};
-use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select};
+use sea_orm::{
+    ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select,
+};
 
 use crate::page::{Cursor, PageRequest};
 
@@ -54,22 +56,44 @@ impl Order {
     /// A photo's place in this order.
     #[must_use]
     pub fn cursor(self, row: &photo::Model) -> Cursor {
-        let key = if self.column() as u8 == Column::TakenAt as u8 { row.taken_at } else { row.created_at };
-        Cursor { key: key.0, id: row.id.0 }
+        let key = if self.column() as u8 == Column::TakenAt as u8 {
+            row.taken_at
+        } else {
+            row.created_at
+        };
+        Cursor {
+            key: key.0,
+            id: row.id.0,
+        }
     }
 }
 
 /// The rows of one page and one more.
 #[must_use]
-pub fn select(gallery: GalleryId, filter: &Filter, order: Order, request: PageRequest) -> Select<Entity> {
+pub fn select(
+    gallery: GalleryId,
+    filter: &Filter,
+    order: Order,
+    request: PageRequest,
+) -> Select<Entity> {
     let mut select = filtered(gallery, filter);
     let key = order.column();
     if let Some(after) = request.after {
         // The bound on the key alone is redundant and lets the index serve on every database.
         let (bound, tie) = if order.descending() {
-            (key.lte(after.key), Condition::any().add(key.lt(after.key)).add(Column::Id.lt(after.id)))
+            (
+                key.lte(after.key),
+                Condition::any()
+                    .add(key.lt(after.key))
+                    .add(Column::Id.lt(after.id)),
+            )
         } else {
-            (key.gte(after.key), Condition::any().add(key.gt(after.key)).add(Column::Id.gt(after.id)))
+            (
+                key.gte(after.key),
+                Condition::any()
+                    .add(key.gt(after.key))
+                    .add(Column::Id.gt(after.id)),
+            )
         };
         select = select.filter(bound).filter(tie);
     }
@@ -86,7 +110,11 @@ fn filtered(gallery: GalleryId, filter: &Filter) -> Select<Entity> {
     select = if filter.statuses.is_empty() {
         select.filter(Column::Status.is_not_in([Status::AwaitingUpload, Status::Deleting]))
     } else {
-        let visible = filter.statuses.iter().copied().filter(|status| *status != Status::Deleting);
+        let visible = filter
+            .statuses
+            .iter()
+            .copied()
+            .filter(|status| *status != Status::Deleting);
         select.filter(Column::Status.is_in(visible))
     };
     for person in &filter.people {
@@ -124,12 +152,18 @@ fn containing(gallery: GalleryId, text: &str) -> Condition {
         .select_only()
         .column(photo_label::Column::PhotoId)
         .filter(photo_label::Column::GalleryId.eq(gallery))
-        .filter(like(Expr::col((photo_label::Entity, photo_label::Column::Name)), text));
+        .filter(like(
+            Expr::col((photo_label::Entity, photo_label::Column::Name)),
+            text,
+        ));
     let people = person::Entity::find()
         .select_only()
         .column(person::Column::Id)
         .filter(person::Column::GalleryId.eq(gallery))
-        .filter(like(Expr::col((person::Entity, person::Column::Name)), text));
+        .filter(like(
+            Expr::col((person::Entity, person::Column::Name)),
+            text,
+        ));
     let shown = face::Entity::find()
         .select_only()
         .column(face::Column::PhotoId)

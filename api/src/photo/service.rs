@@ -43,7 +43,9 @@ impl PhotoService {
         filter: Filter,
         order: Order,
     ) -> Result<Page<Authorized<photo::Model>>> {
-        let rows = query::select(gallery.id, &filter, order, request).all(self.db.read()).await?;
+        let rows = query::select(gallery.id, &filter, order, request)
+            .all(self.db.read())
+            .await?;
         let page = Page::of(rows, &request, |row| order.cursor(row));
         Ok(page.map(|row| gallery.with(row)))
     }
@@ -57,9 +59,14 @@ impl PhotoService {
         person: &Authorized<person::Model>,
         request: PageRequest,
     ) -> Result<Page<Authorized<photo::Model>>> {
-        let filter = Filter { people: vec![person.id], ..Filter::default() };
+        let filter = Filter {
+            people: vec![person.id],
+            ..Filter::default()
+        };
         let order = Order::TakenAtDesc;
-        let rows = query::select(person.gallery_id, &filter, order, request).all(self.db.read()).await?;
+        let rows = query::select(person.gallery_id, &filter, order, request)
+            .all(self.db.read())
+            .await?;
         let page = Page::of(rows, &request, |row| order.cursor(row));
         Ok(page.map(|row| person.with(row)))
     }
@@ -76,7 +83,11 @@ impl PhotoService {
     ///
     /// # Errors
     /// `Unauthenticated`.
-    pub async fn visible(&self, viewer: Viewer, ids: &[PhotoId]) -> Result<Vec<Authorized<photo::Model>>> {
+    pub async fn visible(
+        &self,
+        viewer: Viewer,
+        ids: &[PhotoId],
+    ) -> Result<Vec<Authorized<photo::Model>>> {
         access::photos(self.db.read(), viewer, ids).await
     }
 
@@ -89,7 +100,11 @@ impl PhotoService {
     pub async fn delete(&self, viewer: Viewer, ids: &[PhotoId]) -> Result<Vec<Result<PhotoId>>> {
         if ids.len() > MAX_BATCH {
             let message = format!("at most {MAX_BATCH} photos a call");
-            return Err(Error::user(UserErrorCode::TooManyFiles, &["input", "photoIds"], message));
+            return Err(Error::user(
+                UserErrorCode::TooManyFiles,
+                &["input", "photoIds"],
+                message,
+            ));
         }
         let txn = self.db.begin().await?;
         // Locked in the order of their ids, so that two calls cannot wait for each other.
@@ -99,14 +114,21 @@ impl PhotoService {
             .lock_exclusive()
             .all(&*txn)
             .await?;
-        let found: HashMap<PhotoId, Authorized<photo::Model>> =
-            access::photos(&*txn, viewer, ids).await?.into_iter().map(|row| (row.id, row)).collect();
+        let found: HashMap<PhotoId, Authorized<photo::Model>> = access::photos(&*txn, viewer, ids)
+            .await?
+            .into_iter()
+            .map(|row| (row.id, row))
+            .collect();
         let mut answers = Vec::with_capacity(ids.len());
         for (index, id) in ids.iter().enumerate() {
             let field = ["input", "photoIds", &index.to_string()].map(String::from);
             let field: Vec<&str> = field.iter().map(String::as_str).collect();
             let Some(row) = found.get(id) else {
-                answers.push(Err(Error::user(UserErrorCode::NotFound, &field, "no such photo")));
+                answers.push(Err(Error::user(
+                    UserErrorCode::NotFound,
+                    &field,
+                    "no such photo",
+                )));
                 continue;
             };
             if row.uploader_id != row.user() && !row.allows(Action::EditPhotos) {

@@ -99,7 +99,8 @@ pub(super) fn signing_key(secret: &str, claim: &Claim<'_>) -> [u8; 32] {
 }
 
 pub(super) fn mac(key: &[u8], data: &[u8]) -> Hmac<Sha256> {
-    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes a key of any length (RFC 2104)");
+    let mut mac =
+        Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes a key of any length (RFC 2104)");
     mac.update(data);
     mac
 }
