@@ -91,7 +91,7 @@ pub struct Rekognition {
     pub secret_key: Option<SecretString>,
     /// Matcher of new galleries: `compare` or `collection`; none: `compare` on AWS, `collection` locally.
     pub matcher: Option<String>,
-    /// Similarity from which two faces are one person, 0 to 100; none: 90 on AWS, 80 locally.
+    /// Similarity from which two faces are one person, 0 to 100; none: 90 on AWS, 86 locally.
     pub similarity_threshold: Option<f32>,
     /// Labels below this confidence are not kept.
     pub min_label_confidence: f32,

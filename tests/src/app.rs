@@ -63,7 +63,7 @@ impl TestApp {
             ("AWS_REKOGNITION_KEY", rekognition.access_key_id),
             ("AWS_REKOGNITION_SECRET", rekognition.secret_access_key),
             ("REKOGNITION_MATCHER", "collection".into()),
-            ("REKOGNITION_SIMILARITY_THRESHOLD", "80".into()),
+            ("REKOGNITION_SIMILARITY_THRESHOLD", "86".into()),
             ("REKOGNITION_FACES_PER_SECOND", "10000".into()),
             ("REKOGNITION_LABELS_PER_SECOND", "10000".into()),
             ("DATABASE_MAX_CONNECTIONS", "5".into()),

@@ -27,6 +27,7 @@ impl User {
     }
 }
 
+/// Somebody with an account.
 #[Object]
 impl User {
     /// Global id.

@@ -38,6 +38,7 @@ pub async fn run(mut config: Config, arguments: Arguments) -> Result<()> {
     super::serve::log(&config);
     let mut demo = Demo {
         server: String::new(),
+        shown_at: format!("http://{}", config.listen),
         folder: arguments.folder,
         output: arguments.output,
         timeout: Duration::from_secs(arguments.timeout),
@@ -50,6 +51,7 @@ pub async fn run(mut config: Config, arguments: Arguments) -> Result<()> {
     let configured = format!("http://{}", config.listen);
     if let Some(server) = arguments.server {
         demo.server = server.trim_end_matches('/').to_owned();
+        demo.shown_at.clone_from(&demo.server);
         return crate::demo::run(&demo).await;
     }
     if answers(&configured).await {

@@ -83,8 +83,9 @@ pub fn stop_signal() -> CancellationToken {
 
 /// Starts the log: `RUST_LOG` decides what of it, by default warnings and our own news.
 pub fn log(config: &Config) {
-    let filter = EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| EnvFilter::new("warn,eventgallery=info,local=info"));
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| {
+        EnvFilter::new("warn,eventgallery=info,eventgallery::http=warn,local=info")
+    });
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr);

@@ -28,6 +28,8 @@ struct Picture {
 pub struct Demo {
     /// Base URL of a running server.
     pub server: String,
+    /// Base URL where people find a server with the same data afterwards.
+    pub shown_at: String,
     /// Folder of photos; none: the sample pictures that arrive with the models.
     pub folder: Option<PathBuf>,
     /// Where the contact sheet goes.
@@ -100,8 +102,8 @@ pub async fn run(demo: &Demo) -> Result<()> {
         demo.output.display()
     );
     println!(
-        "See them in GraphiQL at {}/graphql as {email} (password demo-{}-password).",
-        demo.server, demo.nonce
+        "They stay: sign in as {email} with the password demo-{}-password in GraphiQL at {}/graphql.",
+        demo.nonce, demo.shown_at
     );
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use entity::{FaceId, face};
+use entity::{FaceId, PhotoId, face};
 
 use super::{Decided, Decision, Group};
 use crate::people::MatcherSettings;
@@ -18,6 +18,8 @@ pub(super) struct Ballot<'a> {
     sizes: HashMap<Group, u32>,
     founders: Vec<FaceId>,
     covers: HashSet<FaceId>,
+    /// Photos on which this batch put a face into a group.
+    photos: HashMap<Group, HashSet<PhotoId>>,
 }
 
 #[derive(Default)]
@@ -25,6 +27,8 @@ struct Votes {
     faces: u32,
     best: f32,
     cover: bool,
+    /// One of them is on the searched face's own photo.
+    here: bool,
 }
 
 impl<'a> Ballot<'a> {
@@ -45,6 +49,7 @@ impl<'a> Ballot<'a> {
             sizes,
             founders: Vec::new(),
             covers: covers.collect(),
+            photos: HashMap::new(),
         }
     }
 
@@ -72,7 +77,7 @@ impl<'a> Ballot<'a> {
                 Some((row, *its))
             })
             .collect();
-        let (group, its) = match self.choose(&found) {
+        let (group, its) = match self.choose(searched.photo_id, &found) {
             Some((group, similarity)) => (group, Some(similarity)),
             None if searched.can_found => {
                 self.founders.push(searched.id);
@@ -83,14 +88,15 @@ impl<'a> Ballot<'a> {
                 return;
             }
         };
-        self.join(searched.id, group, its, decided);
+        self.join(searched.id, searched.photo_id, group, its, decided);
         for (row, similarity) in found {
             let free =
                 row.grouping != face::Grouping::Assigned && !self.groups.contains_key(&row.id);
-            if !free || similarity < self.sure {
+            let twice = self.is_on(group, row.photo_id);
+            if !free || similarity < self.sure || twice {
                 continue;
             }
-            self.join(row.id, group, Some(similarity), decided);
+            self.join(row.id, row.photo_id, group, Some(similarity), decided);
             if row.grouping == face::Grouping::Unmatched {
                 decided.claimed.push(row.into());
             }
@@ -100,7 +106,10 @@ impl<'a> Ballot<'a> {
     /// The group with the most similar face, among those that enough of their faces vote for: more
     /// than half of them, or a quarter with the cover or the founder. At 0.4 % false matches a
     /// single vote out of many would be wrong too often.
-    fn choose(&self, found: &[(face::Model, f32)]) -> Option<(Group, f32)> {
+    ///
+    /// Nobody stands twice on one photo: a group that has a face there already is out, unless the
+    /// two are beyond doubt alike, as in a mirror or a collage.
+    fn choose(&self, photo: PhotoId, found: &[(face::Model, f32)]) -> Option<(Group, f32)> {
         let mut votes: HashMap<Group, Votes> = HashMap::new();
         for (row, similarity) in found {
             let group = match self.groups.get(&row.id) {
@@ -116,10 +125,15 @@ impl<'a> Ballot<'a> {
             votes.faces += 1;
             votes.best = votes.best.max(*similarity);
             votes.cover |= self.covers.contains(&row.id) || self.founders.contains(&row.id);
+            votes.here |= row.photo_id == photo;
         }
         votes
             .into_iter()
             .filter(|(group, votes)| {
+                let here = votes.here || self.is_on(*group, photo);
+                if here && votes.best < self.sure {
+                    return false;
+                }
                 let size = self.sizes.get(group).copied().unwrap_or_default();
                 votes.faces * 2 > size || (votes.cover && votes.faces * 4 >= size)
             })
@@ -127,8 +141,22 @@ impl<'a> Ballot<'a> {
             .map(|(group, votes)| (group, votes.best))
     }
 
-    fn join(&mut self, face: FaceId, group: Group, similarity: Option<f32>, decided: &mut Decided) {
+    fn is_on(&self, group: Group, photo: PhotoId) -> bool {
+        self.photos
+            .get(&group)
+            .is_some_and(|photos| photos.contains(&photo))
+    }
+
+    fn join(
+        &mut self,
+        face: FaceId,
+        photo: PhotoId,
+        group: Group,
+        similarity: Option<f32>,
+        decided: &mut Decided,
+    ) {
         self.groups.insert(face, group);
+        self.photos.entry(group).or_default().insert(photo);
         *self.sizes.entry(group).or_default() += 1;
         decided
             .decisions
