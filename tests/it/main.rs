@@ -7,7 +7,6 @@
     clippy::panic,
     reason = "a broken premise ends the test"
 )]
-#![expect(missing_docs, reason = "each test's name says what it shows")]
 
 mod access_coverage;
 mod analysis;

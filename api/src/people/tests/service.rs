@@ -231,6 +231,7 @@ async fn giving_up_is_told_on_the_photos() {
         subject: world.gallery.to_string(),
         attempts: 8,
         max_attempts: 8,
+        seconds: 60,
     };
     world.handler.given_up(&lease, "throttled").await.unwrap();
     let (status, document) = world.document(photo).await;
