@@ -107,11 +107,18 @@ impl Db {
             access_mode: None,
             sqlite_transaction_mode: sqlite.then_some(SqliteTransactionMode::Immediate),
         };
-        let inner = self.write.begin_with_options(options).await?;
-        Ok(Transaction {
-            inner,
-            _writer: writer,
-        })
+        // In a task of its own: a caller that is dropped in the middle (a client that hangs up, a
+        // worker that stops) would put a connection back whose BEGIN is under way, and sqlx does
+        // not know of that transaction. So it begins in any case, and is rolled back.
+        let write = self.write.clone();
+        let begin = tokio::spawn(async move {
+            let inner = write.begin_with_options(options).await?;
+            Ok(Transaction {
+                inner,
+                _writer: writer,
+            })
+        });
+        begin.await.map_err(|error| DbErr::Custom(error.to_string()))?
     }
 
     /// Which database this is.

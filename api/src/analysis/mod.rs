@@ -14,4 +14,7 @@ pub mod step;
 mod detection;
 mod rendering;
 
+#[cfg(test)]
+mod tests;
+
 pub use job::KIND as ANALYSE;

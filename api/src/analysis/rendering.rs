@@ -84,7 +84,7 @@ impl AnalyseHandler {
         let change = columns(photo, processed, now);
         photo::Entity::update(change).exec(&*transaction).await?;
         if photo.dedup_key != photo.sha256 {
-            count_for_duplicates(&*transaction, photo).await?;
+            count_for_duplicates(&transaction, photo).await?;
         }
         step::set(&*transaction, photo.id, Step::Renditions, Change::Done, now).await?;
         self.close(transaction, round).await?;
@@ -124,6 +124,7 @@ fn columns(photo: &photo::Model, processed: Processed, now: Timestamp) -> photo:
     // A camera whose clock is far ahead would lead every page for years.
     let taken_at = facts
         .taken_at
+        .map(Timestamp::from)
         .filter(|time| *time <= now.plus_seconds(CLOCK_AHEAD));
     photo::ActiveModel {
         id: Set(photo.id),

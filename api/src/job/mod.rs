@@ -15,6 +15,9 @@ use uuid::Uuid;
 pub mod queue;
 pub mod worker;
 
+#[cfg(test)]
+pub(crate) mod tests;
+
 pub use worker::WakeUp;
 
 /// A request for a job.

@@ -159,46 +159,56 @@ impl Bucket {
 mod tests {
     use super::*;
 
-    #[tokio::test(start_paused = true)]
-    async fn calls_keep_to_the_rate_of_their_operation() {
-        let pace = Pace::new(20.0, 4.0);
-        let start = Instant::now();
-        for _ in 0..21 {
-            pace.wait(Operation::DetectFaces).await;
-        }
-        assert_eq!(start.elapsed().as_millis(), 1_000);
-        // Another bucket is not behind because of that; 4 a second from now on.
-        let start = Instant::now();
-        for _ in 0..5 {
-            pace.wait(Operation::DetectLabels).await;
-        }
-        assert_eq!(start.elapsed().as_millis(), 1_000);
-        assert_eq!(pace.calls().of(Operation::DetectFaces), 21);
-        assert_eq!(pace.calls().of(Operation::DetectLabels), 5);
-        assert_eq!(pace.calls().total(), 26);
+    /// When each of `calls` calls made at `now` may go, in milliseconds after `now`.
+    fn turns(bucket: &Bucket, now: Instant, calls: usize) -> Vec<u128> {
+        (0..calls)
+            .map(|_| {
+                let at = bucket.reserve(now);
+                at.saturating_duration_since(now).as_millis()
+            })
+            .collect()
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn a_pause_is_caught_up_by_a_quarter_second_only() {
-        let pace = Pace::new(20.0, 4.0);
-        pace.wait(Operation::CompareFaces).await;
-        tokio::time::advance(Duration::from_secs(60)).await;
-        let start = Instant::now();
-        for _ in 0..25 {
-            pace.wait(Operation::CompareFaces).await;
-        }
-        // 0.2 s of 20 calls a second are 4 calls at once, then one each 50 ms.
-        assert_eq!(start.elapsed().as_millis(), 1_000);
+    #[test]
+    fn calls_are_spread_evenly_in_turn() {
+        let bucket = Bucket::new(20.0);
+        let now = Instant::now();
+        assert_eq!(turns(&bucket, now, 4), [0, 50, 100, 150]);
+        // Who comes later waits behind those.
+        let later = now + Duration::from_millis(120);
+        assert_eq!(turns(&bucket, later, 2), [80, 130]);
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn waiting_calls_are_served_in_turn() {
-        let pace = Pace::new(1.0, 1.0);
-        let start = Instant::now();
-        let waits = (0..4).map(|_| async {
-            pace.wait(Operation::DetectLabels).await;
-            start.elapsed().as_secs()
-        });
-        assert_eq!(futures::future::join_all(waits).await, [0, 1, 2, 3]);
+    #[test]
+    fn a_pause_is_caught_up_by_a_quarter_second_only() {
+        let bucket = Bucket::new(20.0);
+        let now = Instant::now();
+        turns(&bucket, now, 1);
+        let later = now + Duration::from_secs(60);
+        assert_eq!(turns(&bucket, later, 7), [0, 0, 0, 0, 0, 50, 100]);
+    }
+
+    #[test]
+    fn a_slow_quota_has_no_burst() {
+        let bucket = Bucket::new(0.5);
+        let now = Instant::now();
+        turns(&bucket, now, 1);
+        let later = now + Duration::from_secs(60);
+        assert_eq!(turns(&bucket, later, 3), [0, 2_000, 4_000]);
+    }
+
+    #[tokio::test]
+    async fn operations_have_their_own_rate_and_count() {
+        let pace = Pace::new(1_000.0, 2_000.0);
+        pace.wait(Operation::DetectFaces).await;
+        pace.wait(Operation::DetectFaces).await;
+        pace.wait(Operation::SearchFaces).await;
+        assert_eq!(pace.calls().of(Operation::DetectFaces), 2);
+        assert_eq!(pace.calls().of(Operation::SearchFaces), 1);
+        assert_eq!(pace.calls().total(), 3);
+        let micros = |operation: Operation| pace.buckets[operation as usize].interval.as_micros();
+        assert_eq!(micros(Operation::CompareFaces), 1_000);
+        assert_eq!(micros(Operation::IndexFaces), 500);
+        assert_eq!(micros(Operation::DeleteFaces), 200_000);
     }
 }

@@ -2,8 +2,7 @@
 
 use std::io::Cursor;
 
-use chrono::{DateTime, FixedOffset, NaiveDate, TimeDelta};
-use entity::Timestamp;
+use chrono::{DateTime, FixedOffset, NaiveDate, TimeDelta, Utc};
 use exif::{Exif, In, Reader, Tag, Value};
 use image::metadata::Orientation;
 
@@ -16,7 +15,7 @@ pub struct Facts {
     /// How to turn the stored pixels for showing.
     pub orientation: Orientation,
     /// When the shutter opened. Cameras that write no time zone tell local time: it is taken for UTC.
-    pub taken_at: Option<Timestamp>,
+    pub taken_at: Option<DateTime<Utc>>,
     /// Maker and model.
     pub camera: Option<String>,
     /// Degrees north and east.
@@ -69,7 +68,7 @@ fn orientation(exif: &Exif) -> Option<Orientation> {
     Orientation::from_exif(u8::try_from(number).ok()?)
 }
 
-fn taken_at(exif: &Exif) -> Option<Timestamp> {
+fn taken_at(exif: &Exif) -> Option<DateTime<Utc>> {
     let mut time = exif::DateTime::from_ascii(ascii(exif, Tag::DateTimeOriginal)?).ok()?;
     if let Some(text) = ascii(exif, Tag::SubSecTimeOriginal) {
         // Anything that is no number is as good as none; the whole seconds still hold.
@@ -86,13 +85,11 @@ fn taken_at(exif: &Exif) -> Option<Timestamp> {
             time.nanosecond.unwrap_or_default(),
         )?;
     let offset = FixedOffset::east_opt(i32::from(time.offset.unwrap_or_default()) * 60)?;
-    let utc: DateTime<chrono::Utc> = local
+    let utc = local
         .checked_sub_signed(TimeDelta::seconds(offset.local_minus_utc().into()))?
         .and_utc();
     // The years before photography, and those beyond four digits of sense, are unset clocks.
-    (1826..=2200)
-        .contains(&time.year)
-        .then(|| Timestamp(utc.timestamp_micros()))
+    (1826..=2200).contains(&time.year).then_some(utc)
 }
 
 fn camera(exif: &Exif) -> Option<String> {
@@ -175,7 +172,9 @@ pub(crate) mod tests {
     }
 
     fn taken(fields: &[Field]) -> Option<i64> {
-        read(&tiff(fields)).taken_at.map(|time| time.0)
+        read(&tiff(fields))
+            .taken_at
+            .map(|time| time.timestamp_micros())
     }
 
     #[test]

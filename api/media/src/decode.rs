@@ -7,7 +7,7 @@ use image::{
     RgbaImage,
 };
 
-use super::{Format, MediaError, jpeg_end};
+use crate::{Format, MediaError, jpeg_end};
 
 /// Longest ICC profile that is carried over to renditions; Display P3 of phones has some 500 bytes.
 const MAX_PROFILE: usize = 16 * 1024;
@@ -162,7 +162,7 @@ fn ends_early(error: &(dyn std::error::Error + 'static)) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::analysis::media::renditions::tests::{jpeg, png, webp};
+    use crate::renditions::tests::{jpeg, png, webp};
 
     fn picture() -> DynamicImage {
         DynamicImage::ImageRgb8(RgbImage::from_fn(300, 200, |x, y| {
