@@ -118,7 +118,9 @@ impl Db {
                 _writer: writer,
             })
         });
-        begin.await.map_err(|error| DbErr::Custom(error.to_string()))?
+        begin
+            .await
+            .map_err(|error| DbErr::Custom(error.to_string()))?
     }
 
     /// Which database this is.
