@@ -47,14 +47,15 @@ fn labelled() -> Option<Vec<(String, Picture)>> {
 
 #[tokio::test]
 async fn people_are_told_apart() {
-    if !aws::analysis_works() {
+    if !aws::analysis_works() || harness::database::is_server() {
+        // The database makes no difference to who resembles whom; `analysis` runs on all of them.
         return;
     }
     let Some(photos) = labelled() else {
         report("left out: grouping of labelled faces (TEST_FACES is not set; tests/run sets it)");
         return;
     };
-    for (matcher, most) in [("COLLECTION", usize::MAX), ("COMPARE", 4)] {
+    for (matcher, people, most) in [("COLLECTION", 20, 4), ("COMPARE", 10, 3)] {
         let app = TestApp::start().await;
         let ada = app.user("ada").await;
         let gallery = ada
@@ -63,6 +64,9 @@ async fn people_are_told_apart() {
         let mut taken: HashMap<&str, usize> = HashMap::new();
         let mut chosen: Vec<(String, Picture)> = Vec::new();
         for (name, picture) in &photos {
+            if taken.len() == people && !taken.contains_key(name.as_str()) {
+                continue;
+            }
             let count = taken.entry(name).or_default();
             *count += 1;
             if *count <= most {

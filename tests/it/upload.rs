@@ -88,7 +88,7 @@ async fn the_store_refuses_anything_but_the_announced_bytes() {
     );
     assert_eq!(app.objects().await, Vec::<String>::new());
     assert_eq!(
-        ada.confirm(&[id.clone()]).await[0]["userErrors"][0]["code"],
+        ada.confirm(std::slice::from_ref(&id)).await[0]["userErrors"][0]["code"],
         "NOT_UPLOADED_YET"
     );
 
@@ -98,7 +98,7 @@ async fn the_store_refuses_anything_but_the_announced_bytes() {
         412,
         "a second time"
     );
-    let confirmed = ada.confirm(&[id.clone()]).await.remove(0);
+    let confirmed = ada.confirm(std::slice::from_ref(&id)).await.remove(0);
     assert_eq!(
         confirmed["photo"],
         json!({ "id": id, "status": "PROCESSING" })
@@ -130,7 +130,7 @@ async fn an_expired_url_is_refused_and_asked_for_again() {
     app.clock.advance(3600);
     assert_eq!(ada.put(&result["target"], &picture.bytes).await.0, 403);
     assert_eq!(
-        ada.confirm(&[id.clone()]).await[0]["userErrors"][0]["code"],
+        ada.confirm(std::slice::from_ref(&id)).await[0]["userErrors"][0]["code"],
         "UPLOAD_EXPIRED"
     );
 
@@ -212,7 +212,7 @@ async fn nobody_confirms_or_cancels_what_is_not_theirs() {
     assert_eq!(ada.put(&result["target"], &picture.bytes).await.0, 200);
     // Until it is confirmed, an upload is its uploader's and the editors' business.
     for (somebody, expected) in [(&bob, "NOT_FOUND"), (&eve, "NOT_FOUND")] {
-        let confirmed = somebody.confirm(&[id.clone()]).await.remove(0);
+        let confirmed = somebody.confirm(std::slice::from_ref(&id)).await.remove(0);
         assert_eq!(
             confirmed["userErrors"][0]["code"], *expected,
             "{}",
@@ -244,7 +244,7 @@ async fn nobody_confirms_or_cancels_what_is_not_theirs() {
         json!([])
     );
     assert_eq!(
-        ada.confirm(&[id.clone()]).await[0]["userErrors"][0]["code"],
+        ada.confirm(std::slice::from_ref(&id)).await[0]["userErrors"][0]["code"],
         "CANCELLED"
     );
     app.stop().await;

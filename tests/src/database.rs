@@ -5,6 +5,16 @@ use std::path::Path;
 use eventgallery::clock::Clock;
 use sea_orm::{ConnectionTrait, Database, DbBackend};
 
+/// Whether the tests run on a database server instead of SQLite.
+#[must_use]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "tests/run says which server to test against"
+)]
+pub fn is_server() -> bool {
+    std::env::var("TEST_DATABASE_URL").is_ok()
+}
+
 /// A database that nobody else uses.
 #[derive(Debug)]
 pub struct TestDatabase {

@@ -7,7 +7,6 @@
 
 #![expect(
     clippy::expect_used,
-    clippy::unwrap_used,
     clippy::panic,
     reason = "a broken premise ends the test"
 )]

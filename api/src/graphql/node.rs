@@ -22,6 +22,10 @@ use crate::photo::graphql::Photo;
 const MAX_IDS: usize = 100;
 
 /// An object with a global id.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "at most 100 a request; async-graphql's interfaces take no boxes"
+)]
 #[derive(Clone, Interface)]
 #[graphql(field(name = "id", ty = "ID", desc = "Global id."))]
 pub enum Node {
