@@ -47,7 +47,7 @@ const LOCAL_BUCKET: &str = "eventgallery";
 const GRACE: Duration = Duration::from_secs(20);
 /// Memory for pictures being decoded at the same time, in bytes: the whole process stays below
 /// 400 MB with the local models loaded.
-const DECODE_MEMORY: u64 = 160 << 20;
+const DECODE_MEMORY: u64 = 96 << 20;
 /// Similarity from which Rekognition's CompareFaces and SearchFaces mean one person to us. AWS's
 /// default threshold is 80; 90 keeps look-alikes of one event apart.
 const AWS_THRESHOLD: f32 = 90.0;

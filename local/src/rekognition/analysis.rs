@@ -10,6 +10,7 @@ use vision::{DetectedFace, DetectedObject, Embedding, Vision};
 use super::error::ApiError;
 use super::memory::{Findings, Memory};
 use super::source_image::SourceImage;
+use super::tiles;
 
 /// Rekognition looks at this many faces of an image, the largest ones.
 pub(crate) const MAX_FACES: usize = 100;
@@ -19,8 +20,8 @@ pub(crate) struct Analyser {
     /// Loaded by the first request that needs them: a server that is used for S3 alone never
     /// pays for them.
     networks: Arc<OnceLock<Result<Vision, String>>>,
-    /// Decoded images and activations take some hundred megabytes each, and a core is busy with
-    /// one anyway.
+    /// Decoded images and activations take some hundred megabytes each, and each keeps two cores
+    /// busy.
     cores: Arc<Semaphore>,
     memory: Arc<Memory>,
 }
@@ -44,6 +45,7 @@ impl Faces {
 impl Analyser {
     pub(crate) fn new() -> Self {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let cores = cores.div_ceil(2);
         Self {
             networks: Arc::default(),
             cores: Arc::new(Semaphore::new(cores)),
@@ -57,11 +59,30 @@ impl Analyser {
         image: SourceImage,
         select: impl FnOnce(&[DetectedFace]) -> Vec<usize> + Send + 'static,
     ) -> Result<Faces, ApiError> {
+        self.faces_by(Vision::detect_faces, image, select).await
+    }
+
+    /// As [`Self::faces`], small ones included: looks at parts of a large image too.
+    pub(crate) async fn small_faces(
+        &self,
+        image: SourceImage,
+        select: impl FnOnce(&[DetectedFace]) -> Vec<usize> + Send + 'static,
+    ) -> Result<Faces, ApiError> {
+        self.faces_by(tiles::detect, image.looked_at_in_parts(), select)
+            .await
+    }
+
+    async fn faces_by(
+        &self,
+        detect: fn(&Vision, &RgbImage) -> Vec<DetectedFace>,
+        image: SourceImage,
+        select: impl FnOnce(&[DetectedFace]) -> Vec<usize> + Send + 'static,
+    ) -> Result<Faces, ApiError> {
         self.run(image, move |work, known| {
             let all = match &known.faces {
                 Some(faces) => Arc::clone(faces),
                 None => {
-                    let mut faces = work.networks()?.detect_faces(work.pixels()?);
+                    let mut faces = detect(work.networks()?, work.pixels()?);
                     faces.truncate(MAX_FACES);
                     Arc::new(faces)
                 }

@@ -56,7 +56,7 @@ impl Rekognition {
         };
         let targets = self
             .analyser
-            .faces(target, move |faces| {
+            .small_faces(target, move |faces| {
                 (0..faces.len())
                     .filter(|index| passes(&faces[*index], filter))
                     .collect()

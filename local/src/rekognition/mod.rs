@@ -31,6 +31,7 @@ mod search;
 mod source_image;
 mod store;
 mod taxonomy;
+mod tiles;
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -98,6 +98,16 @@ impl SourceImage {
         Self { bytes, digest }
     }
 
+    /// The same image, remembered apart from itself as a whole: another look finds other faces.
+    pub(crate) fn looked_at_in_parts(mut self) -> Self {
+        self.digest = Sha256::new()
+            .chain_update(b"parts")
+            .chain_update(self.digest)
+            .finalize()
+            .into();
+        self
+    }
+
     /// Decodes, after the header has shown that the pixels are worth decoding.
     ///
     /// The EXIF orientation of a JPEG is applied, so that every box is relative to the image as
