@@ -31,7 +31,9 @@ python_tools() {
 
 # The program under test, as the stages that start it want it: built, and its path in $EVENTGALLERY.
 need_eventgallery() {
-  cargo build -p eventgallery
+  # The whole workspace, as the tests build it: other selections mean other features of the
+  # dependencies, and so a second build of them.
+  cargo build --workspace
   EVENTGALLERY=$CARGO_TARGET_DIR/debug/eventgallery
 }
 
