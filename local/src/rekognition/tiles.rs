@@ -15,6 +15,10 @@ const PARTS: u32 = 3;
 /// Boxes that share this much of the smaller one are one face.
 const SAME: f32 = 0.5;
 
+/// Faces at least this wide, as a share of the picture, are seen well enough in the whole picture:
+/// their boxes there are the ones that DetectFaces gives too.
+const LARGE: f32 = 0.06;
+
 /// Faces of the whole picture and of its parts, largest first.
 pub(crate) fn detect(networks: &Vision, picture: &RgbImage) -> Vec<DetectedFace> {
     let mut faces = networks.detect_faces(picture);
@@ -22,6 +26,7 @@ pub(crate) fn detect(networks: &Vision, picture: &RgbImage) -> Vec<DetectedFace>
     if width.max(height) <= WHOLE {
         return faces;
     }
+    let whole = faces.len();
     let (part_width, part_height) = (width / 2, height / 2);
     for row in 0..PARTS {
         for column in 0..PARTS {
@@ -39,7 +44,7 @@ pub(crate) fn detect(networks: &Vision, picture: &RgbImage) -> Vec<DetectedFace>
             }
         }
     }
-    distinct(faces)
+    distinct(faces, whole)
 }
 
 /// Whether the box touches an edge of the part that is none of the picture's: a neighbour has the
@@ -82,11 +87,16 @@ fn in_whole(
     }
 }
 
-/// Each face once, as its most certain box; largest first.
-fn distinct(mut faces: Vec<DetectedFace>) -> Vec<DetectedFace> {
-    faces.sort_by(|a, b| b.confidence.total_cmp(&a.confidence));
-    let mut kept: Vec<DetectedFace> = Vec::new();
-    for face in faces {
+/// Each face once: large ones as the whole picture shows them (they come first in `faces`), the
+/// others as their most certain box. Largest first.
+fn distinct(faces: Vec<DetectedFace>, whole: usize) -> Vec<DetectedFace> {
+    let mut parts = faces;
+    let (mut kept, small): (Vec<_>, Vec<_>) = parts
+        .drain(..whole)
+        .partition(|face| face.bounding_box.width >= LARGE);
+    parts.extend(small);
+    parts.sort_by(|a, b| b.confidence.total_cmp(&a.confidence));
+    for face in parts {
         if kept
             .iter()
             .all(|other| shared(&other.bounding_box, &face.bounding_box) < SAME)
@@ -138,14 +148,16 @@ mod tests {
 
     #[test]
     fn the_same_face_counts_once_and_cut_ones_not_at_all() {
-        let kept = distinct(vec![
-            face(0.1, 0.2, 80.0),
-            face(0.11, 0.2, 95.0),
-            face(0.6, 0.1, 70.0),
-        ]);
+        let all = vec![
+            face(0.1, 0.02, 80.0),
+            face(0.3, 0.2, 60.0),
+            face(0.1, 0.021, 95.0),
+            face(0.3, 0.2, 99.0),
+        ];
+        let kept = distinct(all, 2);
         assert_eq!(
             kept.iter().map(|face| face.confidence).collect::<Vec<_>>(),
-            [95.0, 70.0]
+            [60.0, 95.0]
         );
         let box_at = |left: f32| face(left, 0.2, 90.0).bounding_box;
         assert!(is_cut(&box_at(0.0), 1, 0) && !is_cut(&box_at(0.0), 0, 0));
