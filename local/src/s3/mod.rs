@@ -6,10 +6,10 @@
 //! | part | file |
 //! | --- | --- |
 //! | one request: guard, CORS, s3s, headers of the answer | this one |
-//! | refusals that s3s does not make | [`guard`] |
-//! | operations | `api`, `object`, `multipart`, `uploads`, `list`, [`cors`] |
-//! | a body on its way in and out, and its digests | [`receive`], [`send`], [`checksum`] |
-//! | what is kept | [`store`]: [`files`] with opaque names, the [`index`] in SQLite |
+//! | refusals that s3s does not make | `guard` |
+//! | operations | `api`, `object`, `multipart`, `uploads`, `list`, `cors` |
+//! | a body on its way in and out, and its digests | `receive`, `send`, `checksum` |
+//! | what is kept | `store`: `files` with opaque names, the `index` in SQLite |
 //!
 //! Differences from S3, on purpose: an object that is not a picture is given out as an
 //! attachment (this port shares its host with the application); there are no versions, tags,
