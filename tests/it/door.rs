@@ -146,3 +146,25 @@ async fn graphiql_is_served_without_the_internet() {
     assert_ne!(page.status(), 200);
     app.stop().await;
 }
+
+#[tokio::test]
+async fn the_examples_in_graphiql_fit_the_schema() {
+    let app = TestApp::start().await;
+    let ada = app.user("ada").await;
+    let gallery = ada.gallery("g").await;
+    for (name, document, variables) in eventgallery::http::EXAMPLES {
+        let variables = variables
+            .replace("$GALLERY_ID", &gallery)
+            .replace("$PHOTO_ID", "unknown");
+        let variables = serde_json::from_str(&variables).unwrap_or_else(|_| json!({}));
+        let (_, answer) = ada.send(document, variables).await;
+        let code = answer["errors"][0]["extensions"]["code"]
+            .as_str()
+            .unwrap_or_default();
+        assert!(
+            ["", "BAD_USER_INPUT", "NOT_FOUND"].contains(&code),
+            "{name}: {answer:#}"
+        );
+    }
+    app.stop().await;
+}

@@ -1,8 +1,9 @@
 //! The upload contract: what the store refuses, and what each confirmation answers.
 
 use harness::actor::text;
+use harness::meter::Meter;
 use harness::pictures::{self, Picture};
-use harness::{TestApp, aws};
+use harness::{Actor, TestApp, aws};
 use serde_json::json;
 
 #[tokio::test]
@@ -34,6 +35,44 @@ async fn the_bytes_go_to_the_store_and_not_through_the_api() {
         json!({ "status": "PROCESSING", "byteSize": picture.bytes.len() })
     );
     assert_eq!(app.objects().await.len(), 1);
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn no_image_bytes_pass_through_the_api() {
+    let app = TestApp::start().await;
+    let meter = Meter::before(&app.url).await;
+    let ada = Actor::at(&meter.url, "ada").await;
+    let gallery = ada.gallery("g").await;
+    // Noise, so that it does not compress: well over a megabyte.
+    let mut state = 1u32;
+    let noise = image::RgbImage::from_fn(1024, 768, |_, _| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        image::Rgb([(state >> 24) as u8, (state >> 16) as u8, (state >> 8) as u8])
+    });
+    let picture = Picture {
+        name: "noise.png".into(),
+        content_type: "image/png",
+        bytes: pictures::png(&noise),
+    };
+    assert!(picture.bytes.len() > 1 << 20);
+    let ids = ada.upload(&gallery, std::slice::from_ref(&picture)).await;
+    if aws::analysis_works() {
+        app.run_jobs().await;
+        let photo = ada
+            .photo(
+                &ids[0],
+                "status image { url } original: image(size: ORIGINAL) { url }",
+            )
+            .await;
+        for url in [&photo["image"]["url"], &photo["original"]["url"]] {
+            let answer = ada.http().get(text(url)).send().await.unwrap();
+            assert_eq!(answer.status(), 200);
+            assert!(answer.bytes().await.unwrap().len() > 100 << 10);
+        }
+    }
+    // Everything that the API saw of it, HTTP headers and signed URLs included.
+    assert!(meter.bytes() < 20_000, "{} bytes", meter.bytes());
     app.stop().await;
 }
 
