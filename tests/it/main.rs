@@ -19,6 +19,7 @@ mod deletion;
 mod door;
 mod gallery;
 mod grouping;
+mod jobs;
 mod migration;
 mod page;
 mod reaper;

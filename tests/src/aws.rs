@@ -1,5 +1,6 @@
 //! One set of stand-ins for the whole test process: loading the networks takes a moment.
 
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::mpsc;
 
@@ -29,7 +30,7 @@ fn running() -> &'static (LocalAws, String, String) {
         std::thread::spawn(move || {
             let runtime = tokio::runtime::Runtime::new().expect("a runtime");
             runtime.block_on(async move {
-                let folder = tempfile::tempdir().expect("a folder").keep();
+                let folder = folder_of_this_process();
                 let credentials = local::load_or_create_credentials(&folder).expect("credentials");
                 let key = (
                     credentials.access_key_id.clone(),
@@ -43,6 +44,22 @@ fn running() -> &'static (LocalAws, String, String) {
         });
         receive.recv().expect("the stand-ins")
     })
+}
+
+/// Nothing runs at the end of a test process, so each one removes what ended ones left.
+fn folder_of_this_process() -> PathBuf {
+    let parent = std::env::temp_dir().join("eventgallery-tests");
+    let own = parent.join(std::process::id().to_string());
+    for entry in std::fs::read_dir(&parent).into_iter().flatten().flatten() {
+        // Where there is no /proc, nobody knows who still runs.
+        let runs = Path::new("/proc").join(entry.file_name()).exists();
+        if entry.path() == own || (Path::new("/proc/self").exists() && !runs) {
+            // Another process may be at it as well.
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
+    }
+    std::fs::create_dir_all(&own).expect("a folder");
+    own
 }
 
 /// Rekognition, always the stand-in.

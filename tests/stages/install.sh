@@ -37,7 +37,7 @@ need_eventgallery() {
   EVENTGALLERY=$CARGO_TARGET_DIR/debug/eventgallery
 }
 
-# A folder of this stage's own, removed with it; its path in $SCRATCH.
+# A folder of this stage's own, removed with it (it is in TMPDIR); its path in $SCRATCH.
 need_scratch() {
   SCRATCH=$(mktemp -d)
 }

@@ -16,9 +16,7 @@ stop_stage() {
     kill -KILL "$pid" 2>/dev/null
     wait "$pid" 2>/dev/null
   done
-  # What it was busy with, where it was told to stop.
-  ! command -v pkill >/dev/null || pkill -TERM -P "$BASHPID"
-  for folder in "${SERVER_FOLDERS[@]}" ${SCRATCH:+"$SCRATCH"}; do rm -rf "$folder"; done
+  for folder in "${SERVER_FOLDERS[@]}" "$TMPDIR"; do rm -rf "$folder"; done
 }
 
 # free_ports COUNT: that many ports nobody listens on, in one line.
