@@ -43,8 +43,6 @@ use crate::vision::rekognition::{Rekognition, RekognitionSettings};
 
 /// Bucket of the local stand-in.
 const LOCAL_BUCKET: &str = "eventgallery";
-/// How long running jobs may go on after the shutdown began.
-const GRACE: Duration = Duration::from_secs(20);
 /// Memory for pictures being decoded at the same time, in bytes: the whole process stays below
 /// 400 MB with the local models loaded.
 const DECODE_MEMORY: u64 = 96 << 20;
@@ -294,7 +292,7 @@ impl Wiring<'_> {
             concurrency: self.config.worker.concurrency as usize,
             lease_seconds: self.config.worker.lease_seconds,
             max_attempts: self.config.worker.max_attempts,
-            grace: GRACE,
+            grace: Duration::from_secs(u64::from(self.config.shutdown_seconds)),
         };
         Worker::new(
             db.clone(),

@@ -22,6 +22,8 @@ pub struct Config {
     pub graphiql: bool,
     /// Whether logs are JSON, a line each.
     pub log_json: bool,
+    /// After the signal to stop, running requests and jobs may go on for this many seconds.
+    pub shutdown_seconds: u32,
     /// The database.
     pub database: Database,
     /// AWS in general.
@@ -36,6 +38,12 @@ pub struct Config {
     pub uploads: Uploads,
     /// The worker.
     pub worker: Worker,
+    /// What happened in galleries, as subscriptions replay it.
+    pub events: Events,
+    /// Prometheus.
+    pub metrics: Metrics,
+    /// OpenTelemetry.
+    pub telemetry: Telemetry,
 }
 
 /// `[database]`
@@ -152,6 +160,34 @@ pub struct Worker {
     pub max_attempts: u32,
 }
 
+/// `[events]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Events {
+    /// How long events are kept for subscribers that reconnect.
+    pub retention_seconds: u32,
+    /// How often a process looks for events that others wrote.
+    pub poll_milliseconds: u32,
+}
+
+/// `[metrics]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Metrics {
+    /// Where `/metrics` and the health checks answer, of `serve` and of `worker`; none: nowhere.
+    pub listen: Option<SocketAddr>,
+}
+
+/// `[telemetry]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Telemetry {
+    /// OTLP endpoint that spans go to; none: nowhere.
+    pub otlp_endpoint: Option<String>,
+    /// `service.name` of the spans.
+    pub service_name: String,
+}
+
 /// The defaults, with every key and a word on each.
 pub const DEFAULTS: &str = include_str!("config.default.toml");
 
@@ -197,6 +233,7 @@ pub const ENVIRONMENT: &[Variable] = &[
     text(&["EVENTGALLERY_DATA_DIR", "DATA_DIR"], "data_dir"),
     literal(&["GRAPHIQL"], "graphiql"),
     literal(&["LOG_JSON"], "log_json"),
+    literal(&["SHUTDOWN_SECONDS"], "shutdown_seconds"),
     text(&["DATABASE_URI", "DATABASE_URL"], "database.url"),
     literal(&["DATABASE_MAX_CONNECTIONS"], "database.max_connections"),
     literal(&["DATABASE_MIGRATE"], "database.migrate"),
@@ -250,6 +287,11 @@ pub const ENVIRONMENT: &[Variable] = &[
     literal(&["WORKER_CONCURRENCY"], "worker.concurrency"),
     literal(&["WORKER_LEASE_SECONDS"], "worker.lease_seconds"),
     literal(&["WORKER_MAX_ATTEMPTS"], "worker.max_attempts"),
+    literal(&["EVENT_RETENTION_SECONDS"], "events.retention_seconds"),
+    literal(&["EVENT_POLL_MILLISECONDS"], "events.poll_milliseconds"),
+    text(&["METRICS_LISTEN"], "metrics.listen"),
+    text(&["OTEL_EXPORTER_OTLP_ENDPOINT"], "telemetry.otlp_endpoint"),
+    text(&["OTEL_SERVICE_NAME"], "telemetry.service_name"),
 ];
 
 /// Why there is no configuration.
@@ -370,6 +412,14 @@ impl Config {
         must(
             self.worker.max_attempts >= 1,
             "worker.max_attempts must be at least 1",
+        );
+        must(
+            self.events.retention_seconds >= 60,
+            "events.retention_seconds must be at least 60",
+        );
+        must(
+            (10..=60_000).contains(&self.events.poll_milliseconds),
+            "events.poll_milliseconds must be from 10 to 60000",
         );
         if wrong.is_empty() {
             Ok(())

@@ -19,7 +19,7 @@ use crate::db::Db;
 use crate::error::Result;
 
 /// Attempts of a job before its first claim; from then on the worker's setting counts.
-const MAX_ATTEMPTS: i32 = 8;
+const MAX_ATTEMPTS: i32 = 12;
 
 /// How often a claim looks again after others took every candidate, or after a deadlock.
 const CLAIM_ROUNDS: usize = 4;
