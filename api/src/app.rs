@@ -23,6 +23,9 @@ use crate::auth::token::TokenKeys;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::db::Db;
+use crate::event::hub::Hub;
+use crate::event::job::SweepEvents;
+use crate::event::service::EventService;
 use crate::gallery::job::DeleteGallery;
 use crate::gallery::service::GalleryService;
 use crate::graphql::Services;
@@ -111,6 +114,9 @@ impl App {
         crate::upload::job::schedule(&db, &clock)
             .await
             .context("cannot schedule the reaper")?;
+        crate::event::job::schedule(&db, &clock)
+            .await
+            .context("cannot schedule the sweep of events")?;
         Ok(Self {
             config,
             db,
@@ -223,6 +229,7 @@ impl Wiring<'_> {
             clock.clone(),
             Arc::clone(self.store),
             self.config.uploads.clone(),
+            self.wake_up.clone(),
         );
         let analysis = AnalysisService::new(db.clone(), clock.clone(), self.wake_up.clone());
         let people = PeopleService::new(
@@ -231,6 +238,8 @@ impl Wiring<'_> {
             Arc::clone(self.analyser),
             self.faces.clone(),
         );
+        let poll = Duration::from_millis(u64::from(self.config.events.poll_milliseconds));
+        let event = EventService::new(db.clone(), Hub::new(db.clone(), poll));
         Ok(Services {
             auth: Arc::new(auth),
             gallery: Arc::new(GalleryService::new(
@@ -242,6 +251,7 @@ impl Wiring<'_> {
             upload: Arc::new(upload),
             analysis: Arc::new(analysis),
             people: Arc::new(people),
+            event: Arc::new(event),
         })
     }
 
@@ -287,6 +297,11 @@ impl Wiring<'_> {
             Arc::new(delete_photo),
             Arc::new(delete_gallery),
             Arc::new(ReapUploads::new(Arc::clone(&services.upload))),
+            Arc::new(SweepEvents {
+                db: db.clone(),
+                clock: clock.clone(),
+                retention_seconds: self.config.events.retention_seconds,
+            }),
         ];
         let settings = WorkerSettings {
             concurrency: self.config.worker.concurrency as usize,

@@ -19,6 +19,7 @@ use async_graphql::Context;
 use crate::access::Viewer;
 use crate::analysis::service::AnalysisService;
 use crate::auth::service::AuthService;
+use crate::event::service::EventService;
 use crate::gallery::service::GalleryService;
 use crate::people::service::PeopleService;
 use crate::photo::service::PhotoService;
@@ -39,6 +40,8 @@ pub struct Services {
     pub analysis: Arc<AnalysisService>,
     /// People.
     pub people: Arc<PeopleService>,
+    /// What happens in galleries.
+    pub event: Arc<EventService>,
 }
 
 /// The services of this request.
