@@ -1,7 +1,7 @@
 //! The database: one reading door, one writing door.
 
-use std::sync::{Arc, PoisonError};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use sea_orm::{

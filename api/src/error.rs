@@ -24,7 +24,9 @@ pub enum Error {
     #[error("{0}")]
     BadUserInput(String),
     /// The events after this cursor are no longer kept.
-    #[error("events after this cursor are no longer kept: load the gallery anew, then subscribe without `after`")]
+    #[error(
+        "events after this cursor are no longer kept: load the gallery anew, then subscribe without `after`"
+    )]
     CursorTooOld,
     /// Something that we need does not answer; trying again later can help.
     #[error("{what} does not answer; try again later")]

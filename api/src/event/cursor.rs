@@ -33,6 +33,7 @@ pub fn decode(gallery: GalleryId, text: &str) -> Result<i64> {
         let ours = *tag == TAG && Uuid::from_slice(id).ok()? == gallery.0 && seq >= 0;
         ours.then_some(seq)
     };
-    read()
-        .ok_or_else(|| Error::BadUserInput("`after` is not a cursor of this gallery's events".into()))
+    read().ok_or_else(|| {
+        Error::BadUserInput("`after` is not a cursor of this gallery's events".into())
+    })
 }

@@ -25,7 +25,11 @@ use crate::photo::graphql::Photo;
         ty = "&String",
         desc = "Its place in the gallery's history: subscribe again with it as `after` to go on from here."
     ),
-    field(name = "occurred_at", ty = "&DateTime<Utc>", desc = "When it happened.")
+    field(
+        name = "occurred_at",
+        ty = "&DateTime<Utc>",
+        desc = "When it happened."
+    )
 )]
 pub enum GalleryEvent {
     /// Where the subscription begins.

@@ -154,7 +154,9 @@ impl Inner {
     async fn look(&self, galleries: &[GalleryId]) -> Result<bool, DbErr> {
         let tails: HashMap<GalleryId, Arc<Tail>> = {
             let followed = locked(&self.galleries);
-            let found = galleries.iter().filter_map(|id| followed.tails.get_key_value(id));
+            let found = galleries
+                .iter()
+                .filter_map(|id| followed.tails.get_key_value(id));
             found.map(|(id, tail)| (*id, Arc::clone(tail))).collect()
         };
         let mut new = Condition::any();

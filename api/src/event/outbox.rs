@@ -133,10 +133,7 @@ pub async fn forget_before(
 ) -> Result<usize, DbErr> {
     let old: Vec<(GalleryId, i64)> = gallery_event::Entity::find()
         .select_only()
-        .columns([
-            gallery_event::Column::GalleryId,
-            gallery_event::Column::Seq,
-        ])
+        .columns([gallery_event::Column::GalleryId, gallery_event::Column::Seq])
         .filter(gallery_event::Column::CreatedAt.lt(before))
         .order_by_asc(gallery_event::Column::CreatedAt)
         .limit(limit)

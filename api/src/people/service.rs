@@ -292,7 +292,11 @@ impl PeopleService {
             .filter(person::Column::Id.eq(id))
             .exec(&*txn)
             .await?;
-        txn.record(Happening::person_changed(row.gallery_id, id, row.updated_at));
+        txn.record(Happening::person_changed(
+            row.gallery_id,
+            id,
+            row.updated_at,
+        ));
         txn.commit().await?;
         Ok(authorized.with(row))
     }

@@ -39,11 +39,7 @@ pub async fn best_quality(
 ///
 /// # Errors
 /// The database's.
-pub async fn recount(
-    transaction: &Transaction,
-    people: &[PersonId],
-    now: Timestamp,
-) -> Result<()> {
+pub async fn recount(transaction: &Transaction, people: &[PersonId], now: Timestamp) -> Result<()> {
     // Far below the databases' limits on binds.
     for chunk in people.chunks(500) {
         recount_chunk(transaction, chunk, now).await?;

@@ -20,11 +20,7 @@ use crate::event::Happening;
 ///
 /// # Errors
 /// The database's.
-pub async fn rebuild(
-    transaction: &Transaction,
-    photos: &[PhotoId],
-    now: Timestamp,
-) -> Result<()> {
+pub async fn rebuild(transaction: &Transaction, photos: &[PhotoId], now: Timestamp) -> Result<()> {
     // Binds are limited (SQLite 32,766, MySQL 65,535): far above any batch, but a bound all the same.
     for chunk in photos.chunks(500) {
         rebuild_chunk(transaction, chunk, now).await?;
