@@ -29,6 +29,7 @@ use crate::event::service::EventService;
 use crate::gallery::job::DeleteGallery;
 use crate::gallery::service::GalleryService;
 use crate::graphql::Services;
+use crate::http::LiveConnections;
 use crate::job::Handler;
 use crate::job::worker::{WakeUp, Worker, WorkerSettings};
 use crate::people::MatcherSettings;
@@ -64,6 +65,7 @@ pub struct App {
     signer: Arc<GetSigner>,
     clock: Clock,
     worker: Worker,
+    live: LiveConnections,
     local: Option<LocalAws>,
 }
 
@@ -124,6 +126,7 @@ impl App {
             signer,
             clock,
             worker,
+            live: LiveConnections::default(),
             local: aws.local,
         })
     }
@@ -140,6 +143,7 @@ impl App {
             signer: Arc::clone(&self.signer),
             get_url_seconds: self.config.s3.get_url_seconds,
             graphiql: self.config.graphiql,
+            live: self.live.clone(),
         })
     }
 
@@ -161,13 +165,20 @@ impl App {
         &self.services
     }
 
+    /// The sockets and event streams that are open.
+    #[must_use]
+    pub fn live(&self) -> &LiveConnections {
+        &self.live
+    }
+
     /// The local stand-ins, where they run.
     #[must_use]
     pub fn local(&self) -> Option<&LocalAws> {
         self.local.as_ref()
     }
 
-    /// Serves the API, and works on the queue if configured, until `stop` is cancelled.
+    /// Serves the API, and works on the queue if configured, until `stop` is cancelled. Requests,
+    /// sockets and event streams then have `shutdown_seconds` to end.
     ///
     /// # Errors
     /// The listener's.
@@ -186,10 +197,26 @@ impl App {
             .router()?
             .into_make_service_with_connect_info::<std::net::SocketAddr>();
         let graceful = stop.clone();
-        axum::serve(listener, service)
-            .with_graceful_shutdown(async move { graceful.cancelled().await })
-            .await?;
-        stop.cancel();
+        let requests = axum::serve(listener, service)
+            .with_graceful_shutdown(async move { graceful.cancelled().await });
+        let served = async {
+            let served = requests.await;
+            stop.cancel();
+            served
+        };
+        let live = async {
+            stop.cancelled().await;
+            // axum counts requests; a socket is none any more.
+            self.live.close().await;
+        };
+        let patience = async {
+            stop.cancelled().await;
+            tokio::time::sleep(Duration::from_secs(u64::from(self.config.shutdown_seconds))).await;
+        };
+        tokio::select! {
+            (served, ()) = async { tokio::join!(served, live) } => served?,
+            () = patience => tracing::warn!("requests or sockets had to be cut off"),
+        }
         if let Some(worker) = worker {
             worker.await?;
         }

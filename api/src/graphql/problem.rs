@@ -53,10 +53,21 @@ impl Problem {
         Self::new("UNAUTHENTICATED", message)
     }
 
+    /// Something that was not foreseen; the log has it.
+    #[must_use]
+    pub fn internal() -> Self {
+        Self::new("INTERNAL", "internal error")
+    }
+
+    /// The process takes no more of these for now.
+    pub fn unavailable(message: impl Into<String>) -> Self {
+        Self::new("UNAVAILABLE", message)
+    }
+
     /// The request took too long.
     #[must_use]
     pub fn timeout() -> Self {
-        Self::new("UNAVAILABLE", "the request took too long; ask for less")
+        Self::unavailable("the request took too long; ask for less")
     }
 
     /// A document that does not parse. The parser draws the line in question, all 100 kB of it if
