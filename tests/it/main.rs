@@ -25,4 +25,6 @@ mod migration;
 mod page;
 mod reaper;
 mod schema;
+mod sockets;
+mod sse;
 mod upload;
