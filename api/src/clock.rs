@@ -39,9 +39,7 @@ impl Clock {
     /// A clock that stands at the system's present time until it is moved.
     #[must_use]
     pub fn manual() -> Self {
-        Self(Source::Manual(Arc::new(watch::Sender::new(
-            system_now().0,
-        ))))
+        Self(Source::Manual(Arc::new(watch::Sender::new(system_now().0))))
     }
 
     /// Now, in microseconds.

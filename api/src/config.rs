@@ -118,6 +118,10 @@ pub struct Tokens {
     pub jwt_secret: Option<SecretString>,
     /// File that holds it.
     pub jwt_secret_file: Option<PathBuf>,
+    /// The secret of before a rotation: its tokens are taken, none is signed with it.
+    pub jwt_secret_previous: Option<SecretString>,
+    /// File that holds it.
+    pub jwt_secret_previous_file: Option<PathBuf>,
     /// `iss` of our tokens.
     pub issuer: String,
     /// `aud` of our tokens.
@@ -267,6 +271,11 @@ pub const ENVIRONMENT: &[Variable] = &[
     ),
     text(&["JWT_SECRET"], "tokens.jwt_secret"),
     text(&["JWT_SECRET_FILE"], "tokens.jwt_secret_file"),
+    text(&["JWT_SECRET_PREVIOUS"], "tokens.jwt_secret_previous"),
+    text(
+        &["JWT_SECRET_PREVIOUS_FILE"],
+        "tokens.jwt_secret_previous_file",
+    ),
     text(&["JWT_ISSUER"], "tokens.issuer"),
     text(&["JWT_AUDIENCE"], "tokens.audience"),
     literal(&["ACCESS_TOKEN_SECONDS"], "tokens.access_seconds"),
@@ -388,6 +397,13 @@ impl Config {
                 .as_ref()
                 .is_none_or(|s| s.expose_secret().len() >= 32),
             "tokens.jwt_secret (JWT_SECRET) must have at least 32 bytes",
+        );
+        must(
+            self.tokens
+                .jwt_secret_previous
+                .as_ref()
+                .is_none_or(|s| s.expose_secret().len() >= 32),
+            "tokens.jwt_secret_previous (JWT_SECRET_PREVIOUS) must have at least 32 bytes",
         );
         must(
             (1..=604_800).contains(&self.uploads.put_url_seconds),

@@ -19,16 +19,14 @@ use super::problem::Problem;
 pub fn settle(document: &mut ExecutableDocument, name: Option<&str>) -> Result<(), Problem> {
     let mut fields = Vec::new();
     if let Some(operation) = operation(document, name) {
-        collect(
-            &operation.node.selection_set.node,
-            document,
-            &mut fields,
-        )?;
+        collect(&operation.node.selection_set.node, document, &mut fields)?;
     }
     let mut fields = fields.into_iter();
     let mut field: Positioned<Field> = fields.next().ok_or_else(not_one)?;
     if field.node.name.node.starts_with("__") {
-        return Err(Problem::invalid("a subscription's field is none of introspection").at(field.pos));
+        return Err(
+            Problem::invalid("a subscription's field is none of introspection").at(field.pos),
+        );
     }
     for other in fields {
         if !is_same(&field.node, &other.node) {
@@ -146,8 +144,14 @@ mod tests {
         for (text, expected) in [
             ("subscription { a { x } }", "a/1"),
             ("subscription S { b: a { x y } }", "b/2"),
-            ("subscription { ...F } fragment F on Subscription { a { x } }", "a/1"),
-            ("subscription { ... on Subscription { ... { a { x } } } }", "a/1"),
+            (
+                "subscription { ...F } fragment F on Subscription { a { x } }",
+                "a/1",
+            ),
+            (
+                "subscription { ... on Subscription { ... { a { x } } } }",
+                "a/1",
+            ),
             ("subscription { a(i: 1) { x } a(i: 1) { y } }", "a/2"),
         ] {
             assert_eq!(settled(text).as_deref(), Ok(expected), "{text}");

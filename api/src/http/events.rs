@@ -112,7 +112,10 @@ impl Events {
     /// None to end without `complete`, so that the client connects again: to another process.
     async fn answer(&mut self) -> Option<Bytes> {
         let silence = self.clock.now().plus_seconds(KEEP_ALIVE_SECONDS);
-        let until = self.until.filter(|_| self.lasts).unwrap_or(Timestamp(i64::MAX));
+        let until = self
+            .until
+            .filter(|_| self.lasts)
+            .unwrap_or(Timestamp(i64::MAX));
         tokio::select! {
             answer = self.answers.next() => Some(match answer {
                 Some(answer) => next(answer),

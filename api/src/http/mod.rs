@@ -20,8 +20,8 @@ use axum::extract::DefaultBodyLimit;
 use axum::routing::{any, get};
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderName, Method};
-use tower_http::compression::CompressionLayer;
 use serde::Serialize;
+use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{NotForContentType, Predicate as _, SizeAbove};
 use tower_http::cors::{Any, CorsLayer};
 

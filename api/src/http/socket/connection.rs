@@ -58,7 +58,11 @@ pub(super) async fn run(socket: WebSocket, session: Session, clock: Clock, place
     let farewell = async {
         match end {
             End::Close(closing) => {
-                tracing::debug!(code = closing.code, reason = closing.reason, "socket closed");
+                tracing::debug!(
+                    code = closing.code,
+                    reason = closing.reason,
+                    "socket closed"
+                );
                 let frame = Message::Close(Some(CloseFrame::from(closing)));
                 if sink.send(frame).await.is_ok() {
                     // Whoever closes first waits for the other's frame.
@@ -151,9 +155,7 @@ impl Connection {
                 }
                 Err(closing) => Err(End::Close(closing)),
             },
-            Some(Ok(Message::Binary(_))) => {
-                Err(End::Close(Closing::invalid("messages are text")))
-            }
+            Some(Ok(Message::Binary(_))) => Err(End::Close(Closing::invalid("messages are text"))),
             // The library answers pings by itself.
             Some(Ok(Message::Ping(_) | Message::Pong(_))) => Ok(()),
             Some(Ok(Message::Close(_))) => Err(End::Closed),

@@ -178,7 +178,10 @@ mod tests {
         let broken = stream::once(async { panic!("a resolver fails") }).boxed();
         operations.start("1".into(), true, broken);
         let message = operations.next().await;
-        assert!(message.contains("\"error\"") && message.contains("INTERNAL"), "{message}");
+        assert!(
+            message.contains("\"error\"") && message.contains("INTERNAL"),
+            "{message}"
+        );
         assert!(operations.is_empty());
     }
 }

@@ -220,6 +220,10 @@ mod tests {
         ] {
             assert!(closing.reason.len() <= MAX_REASON_BYTES);
         }
-        assert!(Closing::duplicate(&long).reason.ends_with(" already exists"));
+        assert!(
+            Closing::duplicate(&long)
+                .reason
+                .ends_with(" already exists")
+        );
     }
 }

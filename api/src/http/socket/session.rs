@@ -32,11 +32,7 @@ pub(super) struct Session {
 
 impl Session {
     /// A new socket of somebody whom the headers of its request named.
-    pub(super) fn new(
-        shared: Arc<Shared>,
-        address: Option<ClientAddress>,
-        access: Access,
-    ) -> Self {
+    pub(super) fn new(shared: Arc<Shared>, address: Option<ClientAddress>, access: Access) -> Self {
         let init_by = shared.clock.now().plus_seconds(INIT_SECONDS);
         Self {
             shared,
@@ -106,11 +102,7 @@ impl Session {
         Ok(ServerMessage::ConnectionAck.to_json())
     }
 
-    fn subscribe(
-        &mut self,
-        id: String,
-        parameters: Parameters,
-    ) -> Result<Option<String>, Closing> {
+    fn subscribe(&mut self, id: String, parameters: Parameters) -> Result<Option<String>, Closing> {
         if self.init_by.is_some() {
             return Err(Closing::unauthorized());
         }
