@@ -104,6 +104,12 @@ impl TestApp {
         }
     }
 
+    /// Another process on the same database, bucket and clock.
+    pub async fn replica(&self) -> Replica {
+        let (app, url, server) = serve(&self.settings, self.clock.clone()).await;
+        Replica { app, url, server }
+    }
+
     /// Somebody without an account.
     #[must_use]
     pub fn anonymous(&self) -> Actor {
@@ -158,6 +164,23 @@ impl TestApp {
         self.app.close().await.expect("closed");
         self.database.drop().await;
         drop(self.folder);
+    }
+}
+
+/// A second process of a [`TestApp`].
+pub struct Replica {
+    /// The application itself.
+    pub app: App,
+    /// Base URL.
+    pub url: String,
+    server: JoinHandle<()>,
+}
+
+impl Replica {
+    /// Ends it; what it served is cut off, as when a process is killed.
+    pub async fn stop(self) {
+        self.server.abort();
+        self.app.close().await.expect("closed");
     }
 }
 

@@ -15,6 +15,7 @@ pub mod actor;
 pub mod app;
 pub mod aws;
 pub mod database;
+pub mod line;
 pub mod meter;
 pub mod pictures;
 pub mod upload;
