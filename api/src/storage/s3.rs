@@ -298,6 +298,10 @@ impl ObjectStore for S3Store {
             .map(ObjectKey::listed)
             .collect())
     }
+
+    async fn abort_uploads(&self, prefix: &str, before: Timestamp) -> Result<usize, StorageError> {
+        self.abort_incomplete(prefix, before).await
+    }
 }
 
 /// As the SDK wants it; times before the epoch become the epoch.
