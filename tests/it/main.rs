@@ -28,5 +28,7 @@ mod page;
 mod reaper;
 mod schema;
 mod upgrade;
+mod sockets;
+mod sse;
 mod upload;
 mod worker;

@@ -10,6 +10,7 @@ use eventgallery::db::Db;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 
 use crate::actor::Actor;
 use crate::aws::{self, Endpoint};
@@ -138,6 +139,18 @@ impl TestApp {
         &self.app
     }
 
+    /// As [`TestApp::replica`], but served as `eventgallery serve` does, until `stop` is cancelled; its
+    /// URL, and how it ended.
+    pub async fn serve_until(
+        &self,
+        stop: CancellationToken,
+    ) -> (String, JoinHandle<anyhow::Result<()>>) {
+        let app = wire(&self.settings, self.clock.clone()).await;
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let url = format!("http://{}", listener.local_addr().expect("an address"));
+        (url, tokio::spawn(app.serve(listener, stop)))
+    }
+
     /// Keys in the bucket, sorted.
     pub async fn objects(&self) -> Vec<String> {
         let mut keys = Vec::new();
@@ -185,12 +198,7 @@ impl Replica {
 }
 
 async fn serve(settings: &HashMap<String, String>, clock: Clock) -> (App, String, JoinHandle<()>) {
-    let file = std::path::Path::new("eventgallery.toml");
-    let config =
-        Config::from_sources(file, |name| settings.get(name).cloned()).expect("a configuration");
-    let app = App::start(config, clock)
-        .await
-        .expect("the application starts");
+    let app = wire(settings, clock).await;
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let url = format!("http://{}", listener.local_addr().expect("an address"));
     let service = app
@@ -201,4 +209,13 @@ async fn serve(settings: &HashMap<String, String>, clock: Clock) -> (App, String
         axum::serve(listener, service).await.expect("served");
     });
     (app, url, server)
+}
+
+async fn wire(settings: &HashMap<String, String>, clock: Clock) -> App {
+    let file = std::path::Path::new("eventgallery.toml");
+    let config =
+        Config::from_sources(file, |name| settings.get(name).cloned()).expect("a configuration");
+    App::start(config, clock)
+        .await
+        .expect("the application starts")
 }
