@@ -11,19 +11,36 @@ use async_graphql::{
     ErrorExtensionValues, Positioned, Request, Response, ServerError, Value, Variables,
 };
 
+use super::error;
 use super::loaders::{self, Sources};
 use super::price::{self, LIMITS};
 use super::problem::{Problem, clip};
 use super::schema::{self, Schema};
 use super::shape::Shape;
+use super::signature::Signature;
 use super::variables;
 use crate::access::Viewer;
 use crate::auth::ClientAddress;
+use crate::metrics::RequestOutcome;
 
 /// Longest document in bytes.
 pub const MAX_QUERY_BYTES: usize = 100 * 1024;
 /// Longest execution.
 pub const TIMEOUT: Duration = Duration::from_secs(30);
+/// Every `extensions.code` that there is.
+pub const CODES: &[&str] = &[
+    "BAD_REQUEST",
+    "BAD_USER_INPUT",
+    "FORBIDDEN",
+    "GRAPHQL_PARSE_FAILED",
+    "GRAPHQL_VALIDATION_FAILED",
+    "INTERNAL",
+    "NOT_FOUND",
+    "QUERY_TOO_COMPLEX",
+    "RATE_LIMITED",
+    "UNAUTHENTICATED",
+    "UNAVAILABLE",
+];
 /// Errors in one answer.
 const MAX_ERRORS: usize = 20;
 
@@ -44,6 +61,8 @@ pub struct Prepared {
     request: Request,
     /// Whether it reads or writes.
     pub operation: OperationType,
+    /// What it is called in metrics.
+    pub signature: Signature,
 }
 
 /// How it went.
@@ -77,6 +96,7 @@ impl Executor {
     /// # Errors
     /// When the schema's own SDL does not parse.
     pub fn new(sources: Sources) -> anyhow::Result<Self> {
+        sources.metrics.expect_codes(CODES, error::user_codes());
         Ok(Self {
             schema: schema::build_schema(sources.services.clone()),
             shape: Arc::new(Shape::from_sdl(&schema::sdl())?),
@@ -89,6 +109,44 @@ impl Executor {
     /// # Errors
     /// A request error.
     pub fn prepare(&self, parameters: Parameters) -> Result<Prepared, Problem> {
+        let mut signature = Signature::unknown();
+        match self.check(parameters, &mut signature) {
+            Ok((request, operation)) => Ok(Prepared {
+                request,
+                operation,
+                signature,
+            }),
+            Err(problem) => {
+                self.refused(&signature, problem.code);
+                Err(problem)
+            }
+        }
+    }
+
+    /// Counts a request that was refused before it came to execution. [`Executor::prepare`] and
+    /// [`Executor::execute`] count by themselves; transports count what they refuse.
+    pub fn refused(&self, signature: &Signature, code: &'static str) {
+        self.sources.metrics.graphql_error(code);
+        self.ended(signature, RequestOutcome::Refused);
+    }
+
+    /// Counts a request at its end.
+    pub fn ended(&self, signature: &Signature, outcome: RequestOutcome) {
+        let Signature {
+            operation,
+            field,
+            began,
+        } = signature;
+        self.sources
+            .metrics
+            .request(operation, field, outcome, began.elapsed());
+    }
+
+    fn check(
+        &self,
+        parameters: Parameters,
+        signature: &mut Signature,
+    ) -> Result<(Request, OperationType), Problem> {
         if parameters.query.trim().is_empty() {
             return Err(Problem::bad_request("`query` is empty"));
         }
@@ -96,6 +154,7 @@ impl Executor {
             .map_err(|error| Problem::syntax(&error))?;
         let name = parameters.operation_name.as_deref();
         let operation = select(&document, name)?;
+        signature.learn(operation, &document, &self.shape);
         let variables = Variables::from_json(serde_json::Value::Object(parameters.variables));
         price::check(&document, operation, &variables, &self.shape, &LIMITS)?;
         variables::check(&operation.node, &variables, &self.shape, &LIMITS)?;
@@ -103,7 +162,7 @@ impl Executor {
         let mut request = Request::new(parameters.query).variables(variables);
         request.operation_name = parameters.operation_name;
         request.set_parsed_query(document);
-        Ok(Prepared { request, operation })
+        Ok((request, operation))
     }
 
     /// Executes for a viewer.
@@ -113,14 +172,19 @@ impl Executor {
         viewer: Viewer,
         address: Option<ClientAddress>,
     ) -> Answer {
+        let signature = prepared.signature;
         let mut request = loaders::attach(prepared.request, &self.sources, viewer);
         if let Some(address) = address {
             request = request.data(address);
         }
-        let Ok(mut response) = tokio::time::timeout(TIMEOUT, self.schema.execute(request)).await
-        else {
+        let metrics = &self.sources.metrics;
+        let execution = error::counted(metrics.clone(), self.schema.execute(request));
+        let Ok(mut response) = tokio::time::timeout(TIMEOUT, execution).await else {
             tracing::warn!(seconds = TIMEOUT.as_secs(), "a document took too long");
-            return Answer::TimedOut(Problem::timeout().into());
+            let problem = Problem::timeout();
+            metrics.graphql_error(problem.code);
+            self.ended(&signature, RequestOutcome::Timeout);
+            return Answer::TimedOut(problem.into());
         };
         let refused = response.data == Value::Null
             && !response.errors.is_empty()
@@ -128,10 +192,18 @@ impl Executor {
         response.errors.truncate(MAX_ERRORS);
         for error in &mut response.errors {
             self.complete(error);
+            if let Some(code) = code(error) {
+                metrics.graphql_error(code.to_owned());
+            }
         }
         if refused {
+            self.ended(&signature, RequestOutcome::Refused);
             Answer::Refused(response.errors)
+        } else if response.errors.is_empty() {
+            self.ended(&signature, RequestOutcome::Ok);
+            Answer::Executed(response)
         } else {
+            self.ended(&signature, RequestOutcome::Error);
             Answer::Executed(response)
         }
     }
@@ -139,11 +211,7 @@ impl Executor {
     /// Gives an error its code. What has none by now was not made for clients, unless the library
     /// made it out of the client's own input.
     fn complete(&self, error: &mut ServerError) {
-        if error
-            .extensions
-            .as_ref()
-            .is_some_and(|extensions| extensions.get("code").is_some())
-        {
+        if code(error).is_some() {
             return;
         }
         let mut extensions = ErrorExtensionValues::default();
@@ -161,6 +229,14 @@ impl Executor {
             error.message = "internal error".into();
         }
         error.extensions = Some(extensions);
+    }
+}
+
+/// `extensions.code`. All of them are made by our own code: [`CODES`].
+fn code(error: &ServerError) -> Option<&str> {
+    match error.extensions.as_ref()?.get("code")? {
+        Value::String(code) => Some(code),
+        _ => None,
     }
 }
 

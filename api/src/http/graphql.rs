@@ -23,6 +23,7 @@ use crate::access::Viewer;
 use crate::auth::ClientAddress;
 use crate::graphql::execute::{Answer, MAX_QUERY_BYTES, Parameters};
 use crate::graphql::problem::Problem;
+use crate::graphql::signature::Signature;
 
 /// Longest body in bytes.
 pub(super) const MAX_BODY_BYTES: usize = 1024 * 1024;
@@ -57,6 +58,7 @@ async fn run(shared: &Shared, request: Request, media: Media) -> Response {
     let viewer = match viewer(shared, request.headers()) {
         Ok(viewer) => viewer,
         Err(problem) => {
+            shared.executor.refused(&Signature::unknown(), problem.code);
             let challenge = HeaderValue::from_static("Bearer error=\"invalid_token\"");
             let mut response = refuse(StatusCode::UNAUTHORIZED, media, problem);
             response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
@@ -70,7 +72,10 @@ async fn run(shared: &Shared, request: Request, media: Media) -> Response {
         .map(|info| ClientAddress(info.0.ip()));
     let parameters = match read(request).await {
         Ok(parameters) => parameters,
-        Err((status, problem)) => return refuse(status, media, problem),
+        Err((status, problem)) => {
+            shared.executor.refused(&Signature::unknown(), problem.code);
+            return refuse(status, media, problem);
+        }
     };
     let prepared = match shared.executor.prepare(parameters) {
         Ok(prepared) => prepared,
@@ -84,6 +89,7 @@ async fn run(shared: &Shared, request: Request, media: Media) -> Response {
     };
     if method == Method::GET && prepared.operation != OperationType::Query {
         let problem = Problem::bad_request("GET can only run queries: use POST");
+        shared.executor.refused(&prepared.signature, problem.code);
         let mut response = refuse(StatusCode::METHOD_NOT_ALLOWED, media, problem);
         let allow = HeaderValue::from_static("POST");
         response.headers_mut().insert(ALLOW, allow);

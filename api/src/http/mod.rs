@@ -4,6 +4,7 @@ mod accept;
 mod graphiql;
 mod graphql;
 mod health;
+mod operations;
 mod parameters;
 mod trace;
 
@@ -20,6 +21,7 @@ use tower_http::compression::predicate::SizeAbove;
 use tower_http::cors::{Any, CorsLayer};
 
 pub use graphiql::EXAMPLES;
+pub use operations::operations;
 
 use crate::auth::service::AuthService;
 use crate::clock::Clock;
@@ -27,6 +29,8 @@ use crate::db::Db;
 use crate::graphql::Services;
 use crate::graphql::execute::Executor;
 use crate::graphql::loaders::Sources;
+use crate::metrics::Metrics;
+use crate::storage::ObjectStore;
 use crate::storage::presign::GetSigner;
 use graphiql::Graphiql;
 
@@ -42,6 +46,8 @@ pub struct Door {
     pub services: Services,
     /// Database.
     pub db: Db,
+    /// Object store.
+    pub store: Arc<dyn ObjectStore>,
     /// Clock.
     pub clock: Clock,
     /// Signs image URLs.
@@ -50,13 +56,14 @@ pub struct Door {
     pub get_url_seconds: u32,
     /// Whether browsers get GraphiQL.
     pub graphiql: bool,
+    /// Counts requests and errors.
+    pub metrics: Metrics,
 }
 
 /// What handlers share.
 struct Shared {
     executor: Executor,
     auth: Arc<AuthService>,
-    db: Db,
     clock: Clock,
     graphiql: Option<Graphiql>,
 }
@@ -74,11 +81,11 @@ pub fn router(door: Door) -> anyhow::Result<Router> {
         clock: door.clock.clone(),
         signer: door.signer,
         get_url_seconds: door.get_url_seconds,
+        metrics: door.metrics,
     })?;
     let shared = Arc::new(Shared {
         executor,
         auth,
-        db: door.db,
         clock: door.clock,
         graphiql: door.graphiql.then(Graphiql::new),
     });
@@ -95,8 +102,7 @@ pub fn router(door: Door) -> anyhow::Result<Router> {
         .layer(DefaultBodyLimit::max(graphql::MAX_BODY_BYTES))
         .route("/graphiql/{name}", get(graphiql::file))
         .layer(CompressionLayer::new().compress_when(SizeAbove::new(COMPRESS_ABOVE_BYTES)))
-        .route("/health/live", get(health::live))
-        .route("/health/ready", get(health::ready))
+        .merge(health::router(health::Health::new(door.db, door.store)))
         .layer(axum::middleware::from_fn_with_state(
             Arc::clone(&shared),
             trace::trace,

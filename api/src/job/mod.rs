@@ -12,6 +12,7 @@ use async_trait::async_trait;
 use entity::{JobId, Timestamp};
 use uuid::Uuid;
 
+pub mod census;
 pub mod queue;
 pub mod worker;
 

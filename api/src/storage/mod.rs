@@ -203,4 +203,9 @@ pub trait ObjectStore: Send + Sync {
         prefix: &str,
         after: Option<&ObjectKey>,
     ) -> Result<Vec<ObjectKey>, StorageError>;
+
+    /// Whether the store answers at all; stores in memory always do.
+    async fn answers(&self) -> Result<(), StorageError> {
+        Ok(())
+    }
 }
