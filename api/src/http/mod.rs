@@ -7,6 +7,7 @@ mod graphiql;
 mod graphql;
 mod health;
 mod live;
+mod operations;
 mod parameters;
 mod socket;
 mod trace;
@@ -27,6 +28,7 @@ use tower_http::cors::{Any, CorsLayer};
 
 pub use graphiql::EXAMPLES;
 pub use live::LiveConnections;
+pub use operations::operations;
 
 use crate::auth::service::AuthService;
 use crate::clock::Clock;
@@ -34,6 +36,8 @@ use crate::db::Db;
 use crate::graphql::Services;
 use crate::graphql::execute::Executor;
 use crate::graphql::loaders::Sources;
+use crate::metrics::Metrics;
+use crate::storage::ObjectStore;
 use crate::storage::presign::GetSigner;
 use graphiql::Graphiql;
 
@@ -49,6 +53,8 @@ pub struct Door {
     pub services: Services,
     /// Database.
     pub db: Db,
+    /// Object store.
+    pub store: Arc<dyn ObjectStore>,
     /// Clock.
     pub clock: Clock,
     /// Signs image URLs.
@@ -59,13 +65,14 @@ pub struct Door {
     pub graphiql: bool,
     /// Sockets and event streams; whoever stops the process closes them.
     pub live: LiveConnections,
+    /// Counts requests and errors.
+    pub metrics: Metrics,
 }
 
 /// What handlers share.
 struct Shared {
     executor: Executor,
     auth: Arc<AuthService>,
-    db: Db,
     clock: Clock,
     graphiql: Option<Graphiql>,
     live: LiveConnections,
@@ -90,11 +97,11 @@ pub fn router(door: Door) -> anyhow::Result<Router> {
         clock: door.clock.clone(),
         signer: door.signer,
         get_url_seconds: door.get_url_seconds,
+        metrics: door.metrics,
     })?;
     let shared = Arc::new(Shared {
         executor,
         auth,
-        db: door.db,
         clock: door.clock,
         graphiql: door.graphiql.then(Graphiql::new),
         live: door.live,
@@ -114,8 +121,7 @@ pub fn router(door: Door) -> anyhow::Result<Router> {
         .layer(DefaultBodyLimit::max(graphql::MAX_BODY_BYTES))
         .route("/graphiql/{name}", get(graphiql::file))
         .layer(CompressionLayer::new().compress_when(compressed))
-        .route("/health/live", get(health::live))
-        .route("/health/ready", get(health::ready))
+        .merge(health::router(health::Health::new(door.db, door.store)))
         .layer(axum::middleware::from_fn_with_state(
             Arc::clone(&shared),
             trace::trace,

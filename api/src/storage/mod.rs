@@ -211,4 +211,9 @@ pub trait ObjectStore: Send + Sync {
     /// Aborts multipart uploads to keys that begin with `prefix` which were started before `before` and
     /// not completed; how many.
     async fn abort_uploads(&self, prefix: &str, before: Timestamp) -> Result<usize, StorageError>;
+
+    /// Whether the store answers at all; stores in memory always do.
+    async fn answers(&self) -> Result<(), StorageError> {
+        Ok(())
+    }
 }

@@ -17,6 +17,7 @@ use crate::clock::Clock;
 use crate::db::Db;
 use crate::error::Result;
 use crate::job::{Handler, JobError, Lease, NewJob, Outcome, queue};
+use crate::metrics::{Metrics, ReapOutcome};
 use crate::storage::ObjectKey;
 
 /// Kind of the reaper's jobs.
@@ -47,13 +48,14 @@ type Place = (Timestamp, PhotoId);
 #[derive(Debug)]
 pub struct ReapUploads {
     service: Arc<UploadService>,
+    metrics: Metrics,
 }
 
 impl ReapUploads {
-    /// The handler.
+    /// The handler; what it reaps counts in `metrics`.
     #[must_use]
-    pub fn new(service: Arc<UploadService>) -> Self {
-        Self { service }
+    pub fn new(service: Arc<UploadService>, metrics: Metrics) -> Self {
+        Self { service, metrics }
     }
 }
 
@@ -84,7 +86,10 @@ impl Handler for ReapUploads {
 
     async fn run(&self, lease: &Lease) -> Result<Outcome, JobError> {
         let (swept, every) = match lease.subject.as_str() {
-            UPLOADS => (self.service.reap_uploads().await, UPLOADS_EVERY),
+            UPLOADS => (
+                self.service.reap_uploads(&self.metrics).await,
+                UPLOADS_EVERY,
+            ),
             REQUESTS => (self.service.forget_requests().await, REQUESTS_EVERY),
             MULTIPART => (self.service.abort_multipart().await, MULTIPART_EVERY),
             other => return Err(JobError::Fail(anyhow::anyhow!("no such subject: {other}"))),
@@ -114,7 +119,7 @@ impl Handler for ReapUploads {
 
 impl UploadService {
     /// Sweeps uploads whose time is over; `true` where more are left.
-    async fn reap_uploads(&self) -> Result<bool> {
+    async fn reap_uploads(&self, metrics: &Metrics) -> Result<bool> {
         let mut after = None;
         for _ in 0..BATCHES_PER_RUN {
             let now = self.clock.now();
@@ -123,7 +128,7 @@ impl UploadService {
             after = batch
                 .last()
                 .map(|photo| (photo.upload_expires_at, photo.id));
-            self.reap_batch(batch, now).await?;
+            self.reap_batch(batch, now, metrics).await?;
             if !full {
                 return Ok(false);
             }
@@ -153,7 +158,12 @@ impl UploadService {
             .await?)
     }
 
-    async fn reap_batch(&self, batch: Vec<photo::Model>, now: Timestamp) -> Result<()> {
+    async fn reap_batch(
+        &self,
+        batch: Vec<photo::Model>,
+        now: Timestamp,
+        metrics: &Metrics,
+    ) -> Result<()> {
         let (mut standing, mut void) = (Vec::new(), Vec::new());
         for (photo, verdict) in self.inspect(batch).await {
             match verdict {
@@ -170,7 +180,9 @@ impl UploadService {
             .values()
             .filter(|photo| photo.confirmed_at == Some(now))
             .count();
+        metrics.uploads_reaped(ReapOutcome::Confirmed, confirmed);
         let removed = self.remove_void(&void, now).await?;
+        metrics.uploads_reaped(ReapOutcome::Removed, removed);
         if confirmed + removed > 0 {
             tracing::info!(confirmed, removed, "abandoned uploads reaped");
         }
