@@ -21,6 +21,7 @@ mod gallery;
 mod grouping;
 mod jobs;
 mod migration;
+mod observability;
 mod page;
 mod reaper;
 mod schema;
