@@ -159,7 +159,6 @@ impl App {
     }
 
     /// The routes of the port for whoever runs the process: `/metrics` and the health checks.
-    #[must_use]
     pub fn operations(&self) -> Router {
         let (db, clock) = (self.db.clone(), self.clock.clone());
         let scrape = Scrape::new(self.metrics.clone(), db, clock, self.worker.kinds());

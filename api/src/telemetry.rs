@@ -129,6 +129,10 @@ fn is_exported(metadata: &Metadata<'_>) -> bool {
 }
 
 fn provider(endpoint: &str, service_name: &str) -> Result<SdkTracerProvider> {
+    anyhow::ensure!(
+        endpoint.starts_with("http://"),
+        "must begin with http://: a collector nearby encrypts what goes further"
+    );
     let client = reqwest::Client::builder().timeout(EXPORT_TIMEOUT).build()?;
     let exporter = SpanExporter::builder()
         .with_http()

@@ -24,6 +24,7 @@ mod gallery;
 mod grouping;
 mod jobs;
 mod migration;
+mod observability;
 mod page;
 mod reaper;
 mod schema;

@@ -142,7 +142,7 @@ impl Executor {
         } = signature;
         self.sources
             .metrics
-            .request(operation, field, outcome, began.elapsed());
+            .request(operation, field.clone(), outcome, began.elapsed());
     }
 
     fn check(

@@ -107,12 +107,12 @@ impl Metrics {
     pub fn request(
         &self,
         operation: &'static str,
-        field: &Cow<'static, str>,
+        field: Cow<'static, str>,
         outcome: RequestOutcome,
         elapsed: Duration,
     ) {
         let operation = ("operation", Cow::Borrowed(operation));
-        let field = ("field", field.clone());
+        let field = ("field", field);
         let outcome = ("outcome", Cow::Borrowed(outcome.label()));
         let labels = [operation.clone(), field.clone()];
         self.0
@@ -157,6 +157,7 @@ impl Metrics {
                 let labels = [("kind", *kind), ("outcome", outcome.label())];
                 drop(self.0.job_runs.get_or_create(&labels));
             }
+            drop(self.0.job_run_seconds.get_or_create(&[("kind", *kind)]));
         }
     }
 
@@ -253,12 +254,15 @@ impl Inner {
                 ];
                 drop(self.rekognition_calls.get_or_create(&labels));
             }
+            let labels = [("operation", operation.name())];
+            drop(self.rekognition_seconds.get_or_create(&labels));
         }
         for operation in crate::storage::s3::OPERATIONS {
             for outcome in CallOutcome::S3 {
                 let labels = [("operation", operation), ("outcome", outcome.label())];
                 drop(self.s3_calls.get_or_create(&labels));
             }
+            drop(self.s3_seconds.get_or_create(&[("operation", operation)]));
         }
         for method in ["GET", "PUT"] {
             drop(self.urls_signed.get_or_create(&[("method", method)]));
