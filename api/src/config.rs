@@ -191,6 +191,10 @@ pub struct Telemetry {
 /// The defaults, with every key and a word on each.
 pub const DEFAULTS: &str = include_str!("config.default.toml");
 
+/// What `k8s/` says where whoever deploys it must give a value. Some of those settings would take it
+/// for one: a bucket may be called anything.
+pub const PLACEHOLDER: &str = "CHANGE_ME";
+
 /// How the text of a variable becomes a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -324,6 +328,7 @@ impl Config {
         if file.exists() {
             figment = figment.merge(Toml::file_exact(file));
         }
+        let mut left = Vec::new();
         for variable in ENVIRONMENT {
             let Some((name, value)) = variable.names.iter().find_map(|name| {
                 environment(name)
@@ -332,10 +337,18 @@ impl Config {
             }) else {
                 continue;
             };
+            if value == PLACEHOLDER {
+                left.push(*name);
+                continue;
+            }
             figment = match variable.kind {
                 Kind::Text => figment.merge(Serialized::default(variable.key, value)),
                 Kind::Literal => figment.merge(literal_value(variable.key, name, &value)?),
             };
+        }
+        if !left.is_empty() {
+            let names = left.join(", ");
+            return Err(ConfigError(format!("{PLACEHOLDER} is no value: {names}")));
         }
         let config: Self = figment.extract().map_err(|error| {
             ConfigError(

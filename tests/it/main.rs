@@ -20,6 +20,7 @@ mod door;
 mod gallery;
 mod grouping;
 mod jobs;
+mod kubernetes;
 mod migration;
 mod page;
 mod reaper;
