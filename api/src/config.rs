@@ -2,13 +2,15 @@
 //!
 //! The environment is read here and nowhere else. [`ENVIRONMENT`] lists every name.
 
+mod literal;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use figment::Figment;
 use figment::providers::{Format as _, Serialized, Toml};
 use secrecy::{ExposeSecret as _, SecretString};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 /// All settings.
 #[derive(Clone, Debug, Deserialize)]
@@ -343,7 +345,7 @@ impl Config {
             }
             figment = match variable.kind {
                 Kind::Text => figment.merge(Serialized::default(variable.key, value)),
-                Kind::Literal => figment.merge(literal_value(variable.key, name, &value)?),
+                Kind::Literal => figment.merge(literal::value(variable.key, name, &value)?),
             };
         }
         if !left.is_empty() {
@@ -470,36 +472,4 @@ impl Config {
     pub fn is_local(&self) -> bool {
         self.s3.bucket.is_none()
     }
-}
-
-/// A number or boolean from the environment.
-fn literal_value(
-    key: &str,
-    name: &str,
-    text: &str,
-) -> Result<Serialized<LiteralValue>, ConfigError> {
-    let value = match (
-        text.parse::<i64>(),
-        text.parse::<f64>(),
-        text.to_ascii_lowercase().as_str(),
-    ) {
-        (Ok(number), _, _) => LiteralValue::Integer(number),
-        (_, Ok(number), _) => LiteralValue::Number(number),
-        (_, _, "true" | "on" | "yes") => LiteralValue::Switch(true),
-        (_, _, "false" | "off" | "no") => LiteralValue::Switch(false),
-        _ => {
-            return Err(ConfigError(format!(
-                "{name} ({key}): `{text}` is neither a number nor true/false"
-            )));
-        }
-    };
-    Ok(Serialized::default(key, value))
-}
-
-#[derive(Serialize)]
-#[serde(untagged)]
-enum LiteralValue {
-    Integer(i64),
-    Number(f64),
-    Switch(bool),
 }

@@ -63,13 +63,16 @@ def context():
 
 
 def copy(instructions, folder, others):
+    at = "/"
     for word, rest in instructions:
+        if word == "WORKDIR":
+            at = rest
         if word != "COPY":
             continue
         arguments = shlex.split(rest)
         flags = dict(a[2:].split("=", 1) for a in arguments if a.startswith("--"))
         *sources, target = [a for a in arguments if not a.startswith("--")]
-        into = folder / target.lstrip("/")
+        into = folder / (pathlib.PurePosixPath(at) / target).relative_to("/")
         if "from" in flags:
             base = pathlib.Path(others[flags["from"]])
             for source in sources:

@@ -109,7 +109,9 @@ fn entries(document: &Yaml) -> BTreeMap<String, String> {
         .filter_map(|key| document[*key].as_hash())
         .flatten()
         .map(|(name, value)| {
-            let value = value.as_str().unwrap_or_else(|| panic!("{name:?}: quote the value"));
+            let value = value
+                .as_str()
+                .unwrap_or_else(|| panic!("{name:?}: quote the value"));
             (name.as_str().unwrap().to_owned(), value.to_owned())
         })
         .collect()
@@ -130,7 +132,10 @@ fn our_containers(document: &Yaml) -> Vec<&Yaml> {
 
 /// The settings of the base, with an overlay's on top.
 fn settings(overlay: Option<&str>) -> BTreeMap<String, String> {
-    let mut files = vec!["k8s/base/config.yaml".to_owned(), "k8s/base/secret.yaml".to_owned()];
+    let mut files = vec![
+        "k8s/base/config.yaml".to_owned(),
+        "k8s/base/secret.yaml".to_owned(),
+    ];
     files.extend(overlay.map(|name| format!("k8s/overlays/{name}/settings.yaml")));
     files
         .iter()
@@ -148,7 +153,9 @@ fn config(settings: &BTreeMap<String, String>) -> Result<Config, String> {
 }
 
 fn with(settings: &BTreeMap<String, String>, given: &[(&str, &str)]) -> BTreeMap<String, String> {
-    let given = given.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned()));
+    let given = given
+        .iter()
+        .map(|(n, v)| ((*n).to_owned(), (*v).to_owned()));
     settings.clone().into_iter().chain(given).collect()
 }
 
@@ -177,7 +184,10 @@ fn every_variable_is_one_that_the_program_reads() {
         }
     }
     assert!(seen.len() > 15, "{seen:?}");
-    let strangers: Vec<_> = seen.iter().filter(|n| !known.contains(n.as_str())).collect();
+    let strangers: Vec<_> = seen
+        .iter()
+        .filter(|n| !known.contains(n.as_str()))
+        .collect();
     assert!(strangers.is_empty(), "no setting: {strangers:?}");
 }
 
@@ -214,7 +224,10 @@ fn placeholders_are_refused_by_name() {
     }
     assert!(!error.contains("S3_KEY"), "{error}");
     let error = config(&with(&settings(Some("mysql")), &GIVEN[..2])).unwrap_err();
-    assert!(error.contains("JWT_SECRET") && !error.contains("S3_BUCKET"), "{error}");
+    assert!(
+        error.contains("JWT_SECRET") && !error.contains("S3_BUCKET"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -231,7 +244,13 @@ fn filled_in_it_is_a_production_configuration() {
         // With a role the keys are empty, which is as good as not there.
         assert!(config.s3.access_key.is_none() && config.rekognition.access_key.is_none());
         let keys = [("S3_KEY", "id"), ("S3_SECRET", "secret")];
-        assert!(self::config(&with(&settings, &keys)).unwrap().s3.access_key.is_some());
+        assert!(
+            self::config(&with(&settings, &keys))
+                .unwrap()
+                .s3
+                .access_key
+                .is_some()
+        );
     }
 }
 
@@ -334,7 +353,10 @@ fn the_dashboard_and_the_alerts_name_metrics_that_there_are() {
             }
         }
         for label in grouped(&expression) {
-            assert!(known.contains(&label.as_str()), "no label {label}: {expression}");
+            assert!(
+                known.contains(&label.as_str()),
+                "no label {label}: {expression}"
+            );
         }
     }
     let unseen: Vec<_> = METRICS
