@@ -134,6 +134,7 @@ impl App {
             signer: Arc::clone(&self.signer),
             get_url_seconds: self.config.s3.get_url_seconds,
             graphiql: self.config.graphiql,
+            trusted_proxies: self.config.trusted_proxies,
         })
     }
 

@@ -20,6 +20,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where SQLite and the local stand-ins keep their files.
     pub data_dir: PathBuf,
+    /// How many proxies stand before this process that append to `X-Forwarded-For`.
+    pub trusted_proxies: u8,
     /// Whether GraphiQL answers at `/graphql` in a browser.
     pub graphiql: bool,
     /// Whether logs are JSON, a line each.
@@ -237,6 +239,7 @@ const fn literal(names: &'static [&'static str], key: &'static str) -> Variable 
 pub const ENVIRONMENT: &[Variable] = &[
     text(&["EVENTGALLERY_LISTEN", "LISTEN"], "listen"),
     text(&["EVENTGALLERY_DATA_DIR", "DATA_DIR"], "data_dir"),
+    literal(&["TRUSTED_PROXIES"], "trusted_proxies"),
     literal(&["GRAPHIQL"], "graphiql"),
     literal(&["LOG_JSON"], "log_json"),
     literal(&["SHUTDOWN_SECONDS"], "shutdown_seconds"),

@@ -23,6 +23,7 @@ mod jobs;
 mod kubernetes;
 mod migration;
 mod page;
+mod proxy;
 mod reaper;
 mod schema;
 mod upload;

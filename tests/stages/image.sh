@@ -89,7 +89,7 @@ in_image() {
   mapfile -t entrypoint < <(setting ENTRYPOINT)
   mapfile -t variables < <(setting ENV)
   # shellcheck disable=SC2016 # the inner shell's variables
-  exec unshare --mount --propagation private bash -euc '
+  exec env -i "${variables[@]}" "${IMAGE_ENV[@]}" unshare --mount --propagation private bash -euc '
     root=$1 user=$2 folder=$3
     shift 3
     mount --bind "$root" "$root"
@@ -98,9 +98,8 @@ in_image() {
     mount -t tmpfs tmpfs "$root/tmp"
     mount -o remount,bind,ro "$root"
     cd "$root$folder"
-    exec setpriv --no-new-privs chroot --userspec="$user" --groups= "$root" "$@"' \
-    bash "$SCRATCH/root" "$user" "$(setting WORKDIR)" /usr/bin/env -i "${variables[@]}" "${IMAGE_ENV[@]}" \
-    "${entrypoint[@]}" "$@"
+    exec setpriv --no-new-privs "$(command -v chroot)" --userspec="$user" --groups= "$root" "$@"' \
+    bash "$SCRATCH/root" "$user" "$(setting WORKDIR)" "${entrypoint[@]}" "$@"
 }
 
 image_runs() {

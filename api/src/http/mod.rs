@@ -5,6 +5,7 @@ mod graphiql;
 mod graphql;
 mod health;
 mod parameters;
+mod proxy;
 mod trace;
 
 use std::sync::Arc;
@@ -50,6 +51,8 @@ pub struct Door {
     pub get_url_seconds: u32,
     /// Whether browsers get GraphiQL.
     pub graphiql: bool,
+    /// Proxies in front of us that append to `X-Forwarded-For`.
+    pub trusted_proxies: u8,
 }
 
 /// What handlers share.
@@ -68,6 +71,7 @@ struct Shared {
 /// When the schema cannot be read back: a mistake in the schema itself.
 pub fn router(door: Door) -> anyhow::Result<Router> {
     let auth = Arc::clone(&door.services.auth);
+    let proxies = usize::from(door.trusted_proxies);
     let executor = Executor::new(Sources {
         services: door.services,
         db: door.db.clone(),
@@ -101,6 +105,9 @@ pub fn router(door: Door) -> anyhow::Result<Router> {
             Arc::clone(&shared),
             trace::trace,
         ))
+        .layer(axum::middleware::from_fn(move |request, next| {
+            proxy::resolve(proxies, request, next)
+        }))
         .with_state(shared);
     Ok(router)
 }
