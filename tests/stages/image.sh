@@ -5,7 +5,8 @@
 # Shared libraries of distroless/cc (Debian's libc6, libgcc-s1, libstdc++6). The program may need no other.
 IMAGE_LIBRARIES=(libc.so.6 libm.so.6 libgcc_s.so.1 libstdc++.so.6 libpthread.so.0 libdl.so.2 librt.so.1 ld-linux-x86-64.so.2 ld-linux-aarch64.so.1)
 
-dockerfile() { PYTHONDONTWRITEBYTECODE=1 python3 tests/image/dockerfile.py "$@"; }
+# shellcheck disable=SC2153 # tests/run sets ROOT
+dockerfile() { PYTHONDONTWRITEBYTECODE=1 python3 "$ROOT/tests/image/dockerfile.py" "$@"; }
 
 # setting NAME: of the final stage, an item a line.
 setting() {
@@ -36,8 +37,11 @@ stage_image() {
 # Stage `assets`: npm brings every file that the build takes, with the hash that it wants.
 image_assets() {
   need_npm
+  local steps
   dockerfile copy assets "$SCRATCH/stage-assets"
-  (cd "$SCRATCH/stage-assets/assets" && bash -euc "$(dockerfile run assets)")
+  steps=$(dockerfile run assets)
+  [[ $steps == *"npm ci"* ]] || die "the Dockerfile's stage assets runs no npm ci"
+  (cd "$SCRATCH/stage-assets/assets" && bash -euc "$steps")
   python3 - "$SCRATCH/stage-assets/assets" <<'PYTHON'
 import hashlib, pathlib, re, sys
 build = pathlib.Path("assets/build.rs").read_text()
@@ -55,10 +59,12 @@ PYTHON
 
 # Stage `build`: what it copies is a workspace that the lockfile fits, with every file the program is made of.
 image_sources() {
-  local stage=$SCRATCH/stage-build
+  local stage=$SCRATCH/stage-build steps
   dockerfile copy build "$stage" "assets=$SCRATCH/stage-assets"
   # The first RUN; the last one is the build itself, which the other stages do.
-  (cd "$stage/src" && bash -euc "$(dockerfile run build | head -n 1)")
+  steps=$(dockerfile run build)
+  [[ $(tail -n 1 <<<"$steps") == *"cargo build --release --locked"* ]] || die "the Dockerfile does not end with the build"
+  (cd "$stage/src" && bash -euc "$(head -n 1 <<<"$steps")")
   cargo metadata --locked --offline --no-deps --format-version 1 --manifest-path "$stage/src/Cargo.toml" >/dev/null
   python3 tests/image/sources.py "$CARGO_TARGET_DIR/debug/eventgallery.d" "$stage/src"
 }
