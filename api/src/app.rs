@@ -155,6 +155,7 @@ impl App {
             graphiql: self.config.graphiql,
             live: self.live.clone(),
             metrics: self.metrics.clone(),
+            trusted_proxies: self.config.trusted_proxies,
         })
     }
 

@@ -2,13 +2,15 @@
 //!
 //! The environment is read here and nowhere else. [`ENVIRONMENT`] lists every name.
 
+mod literal;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use figment::Figment;
 use figment::providers::{Format as _, Serialized, Toml};
 use secrecy::{ExposeSecret as _, SecretString};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 /// All settings.
 #[derive(Clone, Debug, Deserialize)]
@@ -18,6 +20,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where SQLite and the local stand-ins keep their files.
     pub data_dir: PathBuf,
+    /// How many proxies stand before this process that append to `X-Forwarded-For`.
+    pub trusted_proxies: u8,
     /// Whether GraphiQL answers at `/graphql` in a browser.
     pub graphiql: bool,
     /// Whether logs are JSON, a line each.
@@ -197,6 +201,10 @@ pub struct Telemetry {
 /// The defaults, with every key and a word on each.
 pub const DEFAULTS: &str = include_str!("config.default.toml");
 
+/// What `k8s/` says where whoever deploys it must give a value. Some of those settings would take it
+/// for one: a bucket may be called anything.
+pub const PLACEHOLDER: &str = "CHANGE_ME";
+
 /// How the text of a variable becomes a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -237,6 +245,7 @@ const fn literal(names: &'static [&'static str], key: &'static str) -> Variable 
 pub const ENVIRONMENT: &[Variable] = &[
     text(&["EVENTGALLERY_LISTEN", "LISTEN"], "listen"),
     text(&["EVENTGALLERY_DATA_DIR", "DATA_DIR"], "data_dir"),
+    literal(&["TRUSTED_PROXIES"], "trusted_proxies"),
     literal(&["GRAPHIQL"], "graphiql"),
     literal(&["LOG_JSON"], "log_json"),
     literal(&["SHUTDOWN_SECONDS"], "shutdown_seconds"),
@@ -336,6 +345,7 @@ impl Config {
         if file.exists() {
             figment = figment.merge(Toml::file_exact(file));
         }
+        let mut left = Vec::new();
         for variable in ENVIRONMENT {
             let Some((name, value)) = variable.names.iter().find_map(|name| {
                 environment(name)
@@ -344,10 +354,18 @@ impl Config {
             }) else {
                 continue;
             };
+            if value == PLACEHOLDER {
+                left.push(*name);
+                continue;
+            }
             figment = match variable.kind {
                 Kind::Text => figment.merge(Serialized::default(variable.key, value)),
-                Kind::Literal => figment.merge(literal_value(variable.key, name, &value)?),
+                Kind::Literal => figment.merge(literal::value(variable.key, name, &value)?),
             };
+        }
+        if !left.is_empty() {
+            let names = left.join(", ");
+            return Err(ConfigError(format!("{PLACEHOLDER} is no value: {names}")));
         }
         let config: Self = figment.extract().map_err(|error| {
             ConfigError(
@@ -480,36 +498,4 @@ impl Config {
     pub fn is_local(&self) -> bool {
         self.s3.bucket.is_none()
     }
-}
-
-/// A number or boolean from the environment.
-fn literal_value(
-    key: &str,
-    name: &str,
-    text: &str,
-) -> Result<Serialized<LiteralValue>, ConfigError> {
-    let value = match (
-        text.parse::<i64>(),
-        text.parse::<f64>(),
-        text.to_ascii_lowercase().as_str(),
-    ) {
-        (Ok(number), _, _) => LiteralValue::Integer(number),
-        (_, Ok(number), _) => LiteralValue::Number(number),
-        (_, _, "true" | "on" | "yes") => LiteralValue::Switch(true),
-        (_, _, "false" | "off" | "no") => LiteralValue::Switch(false),
-        _ => {
-            return Err(ConfigError(format!(
-                "{name} ({key}): `{text}` is neither a number nor true/false"
-            )));
-        }
-    };
-    Ok(Serialized::default(key, value))
-}
-
-#[derive(Serialize)]
-#[serde(untagged)]
-enum LiteralValue {
-    Integer(i64),
-    Number(f64),
-    Switch(bool),
 }

@@ -9,6 +9,7 @@ mod health;
 mod live;
 mod operations;
 mod parameters;
+mod proxy;
 mod socket;
 mod trace;
 
@@ -67,6 +68,8 @@ pub struct Door {
     pub live: LiveConnections,
     /// Counts requests and errors.
     pub metrics: Metrics,
+    /// Proxies in front of us that append to `X-Forwarded-For`.
+    pub trusted_proxies: u8,
 }
 
 /// What handlers share.
@@ -91,6 +94,7 @@ struct Errors {
 /// When the schema cannot be read back: a mistake in the schema itself.
 pub fn router(door: Door) -> anyhow::Result<Router> {
     let auth = Arc::clone(&door.services.auth);
+    let proxies = usize::from(door.trusted_proxies);
     let executor = Executor::new(Sources {
         services: door.services,
         db: door.db.clone(),
@@ -126,6 +130,9 @@ pub fn router(door: Door) -> anyhow::Result<Router> {
             Arc::clone(&shared),
             trace::trace,
         ))
+        .layer(axum::middleware::from_fn(move |request, next| {
+            proxy::resolve(proxies, request, next)
+        }))
         .with_state(shared);
     Ok(router)
 }

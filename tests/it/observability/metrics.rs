@@ -310,23 +310,27 @@ async fn outages_of_aws_count_as_what_they_are() {
 async fn every_metric_is_there_as_documented() {
     let app = TestApp::start().await;
     let operations = Operations::of(&app).await;
-    app.user("ada").await;
+    let ada = app.user("ada").await;
     app.run_jobs().await;
-    let metrics = app.app().metrics();
-    metrics.events_written().add(3);
-    let (one, two) = (metrics.subscription(), metrics.subscription());
-    drop(one);
+    let gallery = ada.gallery("g").await;
+    let mut events = ada.follow(&gallery, None).await;
+    events.until("GalleryEventsStarted").await;
+    for name in ["a", "b", "c"] {
+        let input = json!({ "galleryId": gallery, "name": name });
+        ada.mutate(
+            "updateGallery",
+            "UpdateGalleryInput",
+            input,
+            "gallery { id }",
+        )
+        .await;
+        events.until("GalleryChanged").await;
+    }
     let found = operations.scrape().await;
     assert_eq!(found.value("eventgallery_events_written_total"), 3.0);
     assert_eq!(found.value("eventgallery_subscriptions"), 1.0);
-    drop(two);
-    assert_eq!(
-        operations
-            .scrape()
-            .await
-            .value("eventgallery_subscriptions"),
-        0.0
-    );
+    let followed = r#"eventgallery_graphql_requests_total{operation="subscription",field="galleryEvents",outcome="ok"}"#;
+    assert_eq!(found.value(followed), 1.0, "{}", found.text);
 
     let document =
         Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/operations/observability.md");
