@@ -22,7 +22,7 @@ COPY local local
 COPY migration migration
 COPY tests/Cargo.toml tests/
 # Cargo wants each member of the workspace to have its files; the tests' own would only spoil the cache.
-RUN mkdir -p tests/src tests/it && touch tests/src/lib.rs tests/it/main.rs
+RUN mkdir -p tests/src tests/it tests/benches && touch tests/src/lib.rs tests/it/main.rs tests/benches/sizing.rs
 COPY --from=assets /assets/node_modules /assets/node_modules
 ENV EVENTGALLERY_ASSETS_DIR=/assets
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
@@ -31,8 +31,8 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry \
     install -D target/release/eventgallery /out/eventgallery && \
     mkdir /out/data
 
-# No shell, no package manager: the C library, libgcc, certificates.
-FROM gcr.io/distroless/cc-debian13:nonroot
+# The C library and libgcc are there; nothing is installed.
+FROM debian:trixie-slim
 ARG VERSION=0.1.0
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="EventGallery" \
@@ -40,6 +40,8 @@ LABEL org.opencontainers.image.title="EventGallery" \
       org.opencontainers.image.licenses="MIT OR Apache-2.0" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
+# Authorities of AWS's endpoints and of the database's.
+COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
 COPY --from=build /out/eventgallery /usr/local/bin/eventgallery
 # Owned by the account that it runs as, and so is a new volume that is mounted there.
 COPY --from=build --chown=65532:65532 /out/data /data

@@ -2,7 +2,7 @@
 # Sourced by tests/run.
 # shellcheck shell=bash
 
-# Shared libraries of distroless/cc (Debian's libc6, libgcc-s1, libstdc++6). The program may need no other.
+# Shared libraries of debian:slim (libc6, libgcc-s1, libstdc++6). The program may need no other.
 IMAGE_LIBRARIES=(libc.so.6 libm.so.6 libgcc_s.so.1 libstdc++.so.6 libpthread.so.0 libdl.so.2 librt.so.1 ld-linux-x86-64.so.2 ld-linux-aarch64.so.1)
 
 # shellcheck disable=SC2153 # tests/run sets ROOT
@@ -73,10 +73,11 @@ image_sources() {
 # the tests, not a release build, and this machine's Debian may be another: names of libraries are compared, not versions.
 image_root() {
   local root=$SCRATCH/root library path
-  mkdir -p "$SCRATCH/build/out/data" "$root"/{etc/ssl/certs,proc,dev,tmp,usr/local/bin}
+  mkdir -p "$SCRATCH/build/out/data" "$SCRATCH/build/etc/ssl/certs" "$root"/{etc/ssl/certs,proc,dev,tmp,usr/local/bin}
   cp "$EVENTGALLERY" "$SCRATCH/build/out/eventgallery"
   echo 'nonroot:x:65532:65532:nonroot:/home/nonroot:/sbin/nologin' >"$root/etc/passwd"
-  [ ! -e /etc/ssl/certs/ca-certificates.crt ] || cp -L /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/certs/"
+  [ -e /etc/ssl/certs/ca-certificates.crt ] || install_debian "Certificates" ca-certificates
+  cp -L /etc/ssl/certs/ca-certificates.crt "$SCRATCH/build/etc/ssl/certs/"
   while read -r library path; do
     printf '%s\n' "${IMAGE_LIBRARIES[@]}" | grep -qxF -- "$library" ||
       die "the image has no $library, which the program needs"

@@ -2,63 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use eventgallery::metrics::{Kind, NAMES, Name};
+
 use super::{GIVEN, config, documents, settings, text, with};
 
-/// What kind of metric it is; a histogram is several series.
-#[derive(Clone, Copy, PartialEq)]
-enum Kind {
-    Plain,
-    Histogram,
-}
-use Kind::{Histogram, Plain};
-
-/// Every metric of ours, and its labels.
-const METRICS: [(&str, Kind, &[&str]); 20] = [
-    ("eventgallery_build_info", Plain, &["version"]),
-    (
-        "eventgallery_graphql_requests_total",
-        Plain,
-        &["operation", "field", "outcome"],
-    ),
-    (
-        "eventgallery_graphql_request_seconds",
-        Histogram,
-        &["operation", "field"],
-    ),
-    ("eventgallery_graphql_errors_total", Plain, &["code"]),
-    ("eventgallery_user_errors_total", Plain, &["code"]),
-    ("eventgallery_jobs", Plain, &["kind", "state"]),
-    ("eventgallery_job_oldest_due_seconds", Plain, &["kind"]),
-    ("eventgallery_job_runs_total", Plain, &["kind", "outcome"]),
-    ("eventgallery_job_run_seconds", Histogram, &["kind"]),
-    (
-        "eventgallery_rekognition_calls_total",
-        Plain,
-        &["operation", "outcome"],
-    ),
-    (
-        "eventgallery_rekognition_call_seconds",
-        Histogram,
-        &["operation"],
-    ),
-    (
-        "eventgallery_s3_calls_total",
-        Plain,
-        &["operation", "outcome"],
-    ),
-    ("eventgallery_s3_call_seconds", Histogram, &["operation"]),
-    ("eventgallery_urls_signed_total", Plain, &["method"]),
-    ("eventgallery_uploads_reaped_total", Plain, &["outcome"]),
-    ("eventgallery_events_written_total", Plain, &[]),
-    ("eventgallery_subscriptions", Plain, &[]),
-    (
-        "eventgallery_database_connections",
-        Plain,
-        &["pool", "state"],
-    ),
-    ("eventgallery_database_statements_total", Plain, &[]),
-    ("up", Plain, &[]),
-];
 /// What Prometheus adds to each of them, and what histograms have.
 const ADDED: [&str; 5] = ["namespace", "pod", "container", "instance", "le"];
 
@@ -123,12 +70,12 @@ fn grouped(expression: &str) -> Vec<String> {
         .collect()
 }
 
-fn metric(name: &str) -> Option<&'static (&'static str, Kind, &'static [&'static str])> {
-    METRICS.iter().find(|(known, kind, _)| match kind {
-        Plain => name == *known,
-        Histogram => ["_bucket", "_sum", "_count"]
+fn metric(name: &str) -> Option<&'static Name> {
+    NAMES.iter().find(|known| match known.kind {
+        Kind::Counter | Kind::Gauge => name == known.name,
+        Kind::Histogram => ["_bucket", "_sum", "_count"]
             .iter()
-            .any(|end| name.strip_suffix(end) == Some(known)),
+            .any(|end| name.strip_suffix(end) == Some(known.name)),
     })
 }
 
@@ -138,13 +85,13 @@ fn the_dashboard_and_the_alerts_name_metrics_that_there_are() {
     for expression in expressions() {
         let mut known: Vec<&str> = ADDED.to_vec();
         for (name, selected) in named(&expression) {
-            let (metric, _, labels) =
+            let Name { name, labels, .. } =
                 metric(&name).unwrap_or_else(|| panic!("no metric {name}: {expression}"));
-            used.insert(*metric);
+            used.insert(*name);
             known.extend(*labels);
             for label in selected {
                 let fits = labels.contains(&label.as_str()) || ADDED.contains(&label.as_str());
-                assert!(fits, "{metric} has no label {label}: {expression}");
+                assert!(fits, "{name} has no label {label}: {expression}");
             }
         }
         for label in grouped(&expression) {
@@ -154,10 +101,10 @@ fn the_dashboard_and_the_alerts_name_metrics_that_there_are() {
             );
         }
     }
-    let unseen: Vec<_> = METRICS
+    let unseen: Vec<_> = NAMES
         .iter()
-        .map(|(name, _, _)| *name)
-        .filter(|name| *name != "up" && !used.contains(name))
+        .map(|known| known.name)
+        .filter(|name| !used.contains(name))
         .collect();
     assert!(unseen.is_empty(), "nobody looks at {unseen:?}");
 }
