@@ -32,6 +32,7 @@ use crate::graphql::Services;
 use crate::http::LiveConnections;
 use crate::job::Handler;
 use crate::job::worker::{WakeUp, Worker, WorkerSettings};
+use crate::metrics::{Metrics, Scrape};
 use crate::people::MatcherSettings;
 use crate::people::job::GroupHandler;
 use crate::people::service::PeopleService;
@@ -66,6 +67,8 @@ pub struct App {
     clock: Clock,
     worker: Worker,
     live: LiveConnections,
+    store: Arc<dyn ObjectStore>,
+    metrics: Metrics,
     local: Option<LocalAws>,
 }
 
@@ -81,16 +84,18 @@ impl App {
             format!("cannot make the data folder {}", config.data_dir.display())
         })?;
         let aws = Aws::of(&config).await?;
-        let store = S3Store::new(&aws.s3);
+        let metrics = Metrics::new();
+        let store = S3Store::new(&aws.s3, &metrics);
         if aws.local.is_some() {
             store
                 .ensure_bucket(&["*"])
                 .await
                 .context("cannot make the local bucket")?;
         }
-        let signer = Arc::new(GetSigner::new(&aws.s3).await.context("S3 settings")?);
+        let signer = GetSigner::new(&aws.s3).await.context("S3 settings")?;
+        let signer = Arc::new(signer.counted(metrics.urls_signed("GET")));
         let store: Arc<dyn ObjectStore> = Arc::new(store);
-        let analyser: Arc<dyn Analyser> = Arc::new(Rekognition::new(aws.rekognition));
+        let analyser: Arc<dyn Analyser> = Arc::new(Rekognition::new(aws.rekognition, &metrics));
 
         let url = config.database_url();
         if config.database.migrate {
@@ -98,7 +103,8 @@ impl App {
                 .await
                 .context("cannot bring the database's schema up to date")?;
         }
-        let db = Db::connect(&url, config.database.max_connections)
+        let acquire = Duration::from_secs(u64::from(config.database.acquire_seconds));
+        let db = Db::connect_within(&url, config.database.max_connections, acquire)
             .await
             .context("cannot connect to the database")?;
 
@@ -110,6 +116,7 @@ impl App {
             analyser: &analyser,
             faces: MatcherSettings::new(aws.threshold, config.worker.lease_seconds),
             wake_up: WakeUp::default(),
+            metrics: &metrics,
         };
         let services = wiring.services(aws.matcher)?;
         let worker = wiring.worker(&services);
@@ -127,6 +134,8 @@ impl App {
             clock,
             worker,
             live: LiveConnections::default(),
+            store,
+            metrics,
             local: aws.local,
         })
     }
@@ -139,12 +148,28 @@ impl App {
         crate::http::router(crate::http::Door {
             services: self.services.clone(),
             db: self.db.clone(),
+            store: Arc::clone(&self.store),
             clock: self.clock.clone(),
             signer: Arc::clone(&self.signer),
             get_url_seconds: self.config.s3.get_url_seconds,
             graphiql: self.config.graphiql,
             live: self.live.clone(),
+            metrics: self.metrics.clone(),
+            trusted_proxies: self.config.trusted_proxies,
         })
+    }
+
+    /// The routes of the port for whoever runs the process: `/metrics` and the health checks.
+    pub fn operations(&self) -> Router {
+        let (db, clock) = (self.db.clone(), self.clock.clone());
+        let scrape = Scrape::new(self.metrics.clone(), db, clock, self.worker.kinds());
+        crate::http::operations(scrape, self.db.clone(), Arc::clone(&self.store))
+    }
+
+    /// What the process counts.
+    #[must_use]
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
     }
 
     /// The worker.
@@ -244,6 +269,7 @@ struct Wiring<'a> {
     analyser: &'a Arc<dyn Analyser>,
     faces: MatcherSettings,
     wake_up: WakeUp,
+    metrics: &'a Metrics,
 }
 
 impl Wiring<'_> {
@@ -323,7 +349,10 @@ impl Wiring<'_> {
             Arc::new(group),
             Arc::new(delete_photo),
             Arc::new(delete_gallery),
-            Arc::new(ReapUploads::new(Arc::clone(&services.upload))),
+            Arc::new(ReapUploads::new(
+                Arc::clone(&services.upload),
+                self.metrics.clone(),
+            )),
             Arc::new(SweepEvents {
                 db: db.clone(),
                 clock: clock.clone(),
@@ -336,12 +365,13 @@ impl Wiring<'_> {
             max_attempts: self.config.worker.max_attempts,
             grace: Duration::from_secs(u64::from(self.config.shutdown_seconds)),
         };
-        Worker::new(
+        Worker::measured(
             db.clone(),
             clock.clone(),
             handlers,
             self.wake_up.clone(),
             settings,
+            self.metrics.clone(),
         )
     }
 }

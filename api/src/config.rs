@@ -2,13 +2,15 @@
 //!
 //! The environment is read here and nowhere else. [`ENVIRONMENT`] lists every name.
 
+mod literal;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use figment::Figment;
 use figment::providers::{Format as _, Serialized, Toml};
 use secrecy::{ExposeSecret as _, SecretString};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 /// All settings.
 #[derive(Clone, Debug, Deserialize)]
@@ -18,6 +20,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where SQLite and the local stand-ins keep their files.
     pub data_dir: PathBuf,
+    /// How many proxies stand before this process that append to `X-Forwarded-For`.
+    pub trusted_proxies: u8,
     /// Whether GraphiQL answers at `/graphql` in a browser.
     pub graphiql: bool,
     /// Whether logs are JSON, a line each.
@@ -54,6 +58,8 @@ pub struct Database {
     pub url: Option<SecretString>,
     /// Connections at most (MySQL and PostgreSQL).
     pub max_connections: u32,
+    /// Seconds that a statement waits for a connection (MySQL and PostgreSQL).
+    pub acquire_seconds: u32,
     /// Whether a start brings the schema up to date; with several replicas run
     /// `eventgallery migrate` once instead.
     pub migrate: bool,
@@ -118,6 +124,10 @@ pub struct Tokens {
     pub jwt_secret: Option<SecretString>,
     /// File that holds it.
     pub jwt_secret_file: Option<PathBuf>,
+    /// The secret of before a rotation: its tokens are taken, none is signed with it.
+    pub jwt_secret_previous: Option<SecretString>,
+    /// File that holds it.
+    pub jwt_secret_previous_file: Option<PathBuf>,
     /// `iss` of our tokens.
     pub issuer: String,
     /// `aud` of our tokens.
@@ -191,6 +201,10 @@ pub struct Telemetry {
 /// The defaults, with every key and a word on each.
 pub const DEFAULTS: &str = include_str!("config.default.toml");
 
+/// What `k8s/` says where whoever deploys it must give a value. Some of those settings would take it
+/// for one: a bucket may be called anything.
+pub const PLACEHOLDER: &str = "CHANGE_ME";
+
 /// How the text of a variable becomes a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -231,11 +245,13 @@ const fn literal(names: &'static [&'static str], key: &'static str) -> Variable 
 pub const ENVIRONMENT: &[Variable] = &[
     text(&["EVENTGALLERY_LISTEN", "LISTEN"], "listen"),
     text(&["EVENTGALLERY_DATA_DIR", "DATA_DIR"], "data_dir"),
+    literal(&["TRUSTED_PROXIES"], "trusted_proxies"),
     literal(&["GRAPHIQL"], "graphiql"),
     literal(&["LOG_JSON"], "log_json"),
     literal(&["SHUTDOWN_SECONDS"], "shutdown_seconds"),
     text(&["DATABASE_URI", "DATABASE_URL"], "database.url"),
     literal(&["DATABASE_MAX_CONNECTIONS"], "database.max_connections"),
+    literal(&["DATABASE_ACQUIRE_SECONDS"], "database.acquire_seconds"),
     literal(&["DATABASE_MIGRATE"], "database.migrate"),
     text(&["AWS_REGION", "AWS_DEFAULT_REGION"], "aws.region"),
     text(&["S3_BUCKET", "BUCKET_NAME"], "s3.bucket"),
@@ -267,6 +283,11 @@ pub const ENVIRONMENT: &[Variable] = &[
     ),
     text(&["JWT_SECRET"], "tokens.jwt_secret"),
     text(&["JWT_SECRET_FILE"], "tokens.jwt_secret_file"),
+    text(&["JWT_SECRET_PREVIOUS"], "tokens.jwt_secret_previous"),
+    text(
+        &["JWT_SECRET_PREVIOUS_FILE"],
+        "tokens.jwt_secret_previous_file",
+    ),
     text(&["JWT_ISSUER"], "tokens.issuer"),
     text(&["JWT_AUDIENCE"], "tokens.audience"),
     literal(&["ACCESS_TOKEN_SECONDS"], "tokens.access_seconds"),
@@ -324,6 +345,7 @@ impl Config {
         if file.exists() {
             figment = figment.merge(Toml::file_exact(file));
         }
+        let mut left = Vec::new();
         for variable in ENVIRONMENT {
             let Some((name, value)) = variable.names.iter().find_map(|name| {
                 environment(name)
@@ -332,10 +354,18 @@ impl Config {
             }) else {
                 continue;
             };
+            if value == PLACEHOLDER {
+                left.push(*name);
+                continue;
+            }
             figment = match variable.kind {
                 Kind::Text => figment.merge(Serialized::default(variable.key, value)),
-                Kind::Literal => figment.merge(literal_value(variable.key, name, &value)?),
+                Kind::Literal => figment.merge(literal::value(variable.key, name, &value)?),
             };
+        }
+        if !left.is_empty() {
+            let names = left.join(", ");
+            return Err(ConfigError(format!("{PLACEHOLDER} is no value: {names}")));
         }
         let config: Self = figment.extract().map_err(|error| {
             ConfigError(
@@ -390,6 +420,13 @@ impl Config {
             "tokens.jwt_secret (JWT_SECRET) must have at least 32 bytes",
         );
         must(
+            self.tokens
+                .jwt_secret_previous
+                .as_ref()
+                .is_none_or(|s| s.expose_secret().len() >= 32),
+            "tokens.jwt_secret_previous (JWT_SECRET_PREVIOUS) must have at least 32 bytes",
+        );
+        must(
             (1..=604_800).contains(&self.uploads.put_url_seconds),
             "uploads.put_url_seconds must be from 1 to 604800, S3's longest",
         );
@@ -412,6 +449,10 @@ impl Config {
         must(
             self.worker.max_attempts >= 1,
             "worker.max_attempts must be at least 1",
+        );
+        must(
+            self.database.acquire_seconds >= 1,
+            "database.acquire_seconds must be at least 1",
         );
         must(
             self.events.retention_seconds >= 60,
@@ -457,36 +498,4 @@ impl Config {
     pub fn is_local(&self) -> bool {
         self.s3.bucket.is_none()
     }
-}
-
-/// A number or boolean from the environment.
-fn literal_value(
-    key: &str,
-    name: &str,
-    text: &str,
-) -> Result<Serialized<LiteralValue>, ConfigError> {
-    let value = match (
-        text.parse::<i64>(),
-        text.parse::<f64>(),
-        text.to_ascii_lowercase().as_str(),
-    ) {
-        (Ok(number), _, _) => LiteralValue::Integer(number),
-        (_, Ok(number), _) => LiteralValue::Number(number),
-        (_, _, "true" | "on" | "yes") => LiteralValue::Switch(true),
-        (_, _, "false" | "off" | "no") => LiteralValue::Switch(false),
-        _ => {
-            return Err(ConfigError(format!(
-                "{name} ({key}): `{text}` is neither a number nor true/false"
-            )));
-        }
-    };
-    Ok(Serialized::default(key, value))
-}
-
-#[derive(Serialize)]
-#[serde(untagged)]
-enum LiteralValue {
-    Integer(i64),
-    Number(f64),
-    Switch(bool),
 }

@@ -12,6 +12,18 @@ use tokio::sync::{Mutex, OwnedMutexGuard, watch};
 
 use crate::event::{self, Happening};
 
+mod failure;
+mod migrate;
+
+pub use failure::{Failure, retried};
+pub use migrate::migrate;
+
+/// How long a statement waits for a connection where nobody says otherwise.
+const ACQUIRE: Duration = Duration::from_secs(5);
+/// A connection to a server is made anew after so long, so that after a failover none stays with a
+/// server that only reads now.
+const MAX_LIFETIME: Duration = Duration::from_secs(600);
+
 /// Connections to the database. Cheap to clone.
 #[derive(Clone)]
 pub struct Db {
@@ -22,6 +34,17 @@ pub struct Db {
     statements: Arc<AtomicU64>,
     /// Counts the events that this process wrote.
     news: watch::Sender<u64>,
+}
+
+/// What a pool holds.
+#[derive(Clone, Copy, Debug)]
+pub struct PoolUse {
+    /// `read` or `write`; one that serves both is called `write`.
+    pub name: &'static str,
+    /// Connections that wait for work.
+    pub idle: u32,
+    /// Connections at work.
+    pub used: u32,
 }
 
 impl std::fmt::Debug for Db {
@@ -80,6 +103,19 @@ impl Db {
     /// # Errors
     /// The database's: wrong address, wrong password, unknown scheme.
     pub async fn connect(url: &str, max_connections: u32) -> Result<Self, DbErr> {
+        Self::connect_within(url, max_connections, ACQUIRE).await
+    }
+
+    /// As [`Self::connect`]; on a server, whoever waits longer than `acquire` for a connection gets
+    /// an error. On SQLite readers never wait for each other, and writers wait in their order.
+    ///
+    /// # Errors
+    /// As [`Self::connect`].
+    pub async fn connect_within(
+        url: &str,
+        max_connections: u32,
+        acquire: Duration,
+    ) -> Result<Self, DbErr> {
         let statements = Arc::new(AtomicU64::new(0));
         if url.starts_with("sqlite:") {
             let cores = std::thread::available_parallelism().map_or(2, |n| n.get() as u32);
@@ -97,8 +133,8 @@ impl Db {
         let mut options = ConnectOptions::new(url);
         options
             .max_connections(max_connections)
-            .connect_timeout(Duration::from_secs(10))
-            .acquire_timeout(Duration::from_secs(10))
+            .acquire_timeout(acquire)
+            .max_lifetime(MAX_LIFETIME)
             .sqlx_logging(false);
         let mut connection = Database::connect(options).await?;
         count(&mut connection, &statements);
@@ -171,6 +207,34 @@ impl Db {
         self.news.subscribe()
     }
 
+    /// What the pools hold at this moment.
+    #[must_use]
+    pub fn pools(&self) -> Vec<PoolUse> {
+        let of = |name, size: u32, idle: usize| {
+            let idle = u32::try_from(idle).unwrap_or(u32::MAX).min(size);
+            let used = size - idle;
+            PoolUse { name, idle, used }
+        };
+        match self.backend() {
+            DbBackend::MySql => {
+                let pool = self.write.get_mysql_connection_pool();
+                vec![of("write", pool.size(), pool.num_idle())]
+            }
+            DbBackend::Postgres => {
+                let pool = self.write.get_postgres_connection_pool();
+                vec![of("write", pool.size(), pool.num_idle())]
+            }
+            DbBackend::Sqlite => [("read", &self.read), ("write", &self.write)]
+                .into_iter()
+                .map(|(name, connection)| {
+                    let pool = connection.get_sqlite_connection_pool();
+                    of(name, pool.size(), pool.num_idle())
+                })
+                .collect(),
+            _ => Vec::new(),
+        }
+    }
+
     /// Closes every connection.
     ///
     /// # Errors
@@ -179,25 +243,6 @@ impl Db {
         self.read.close().await?;
         self.write.close().await
     }
-}
-
-/// Brings the schema of `url` up to date, over a connection of its own: a migration changes
-/// pragmas of the SQLite connection that it runs on.
-///
-/// # Errors
-/// The database's.
-pub async fn migrate(url: &str) -> Result<(), DbErr> {
-    use migration::MigratorTrait as _;
-    let statements = Arc::new(AtomicU64::new(0));
-    let connection = if url.starts_with("sqlite:") {
-        connect_sqlite(url, 1, &statements).await?
-    } else {
-        let mut options = ConnectOptions::new(url);
-        options.max_connections(1).sqlx_logging(false);
-        Database::connect(options).await?
-    };
-    migration::Migrator::up(&connection, None).await?;
-    connection.close().await
 }
 
 async fn connect_sqlite(

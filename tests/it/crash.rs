@@ -61,7 +61,7 @@ impl Drop for Server {
 }
 
 /// The binary beside the tests.
-fn binary() -> PathBuf {
+pub(crate) fn binary() -> PathBuf {
     let tests = std::env::current_exe().expect("this test's file");
     let file = tests
         .ancestors()

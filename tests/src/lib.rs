@@ -16,6 +16,7 @@ pub mod app;
 pub mod aws;
 pub mod database;
 pub mod events;
+pub mod line;
 pub mod meter;
 pub mod pictures;
 pub mod socket;

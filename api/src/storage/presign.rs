@@ -18,12 +18,14 @@ use sha2::{Digest as _, Sha256};
 use super::credentials::SigningCredentials;
 use super::s3::{S3Settings, classify};
 use super::{ObjectKey, SignedUrl, StorageError};
+use crate::metrics::Count;
 
 /// Makes [`PageSigner`]s.
 #[derive(Debug)]
 pub struct GetSigner {
     origin: Arc<Origin>,
     credentials: SigningCredentials,
+    signed: Count,
 }
 
 /// What is the same in all URLs of a bucket.
@@ -48,7 +50,15 @@ impl GetSigner {
         Ok(Self {
             origin: Arc::new(Origin::resolve(settings).await?),
             credentials: SigningCredentials::new(settings.credentials.clone()),
+            signed: Count::default(),
         })
+    }
+
+    /// Counts the URLs that it signs there.
+    #[must_use]
+    pub fn counted(mut self, signed: Count) -> Self {
+        self.signed = signed;
+        self
     }
 
     /// A signer for one page at `now`. Its URLs live from half of `ttl_seconds` to all of it and are
@@ -72,6 +82,7 @@ impl GetSigner {
             &held.credentials,
             signed_at,
             life.max(1),
+            self.signed.clone(),
         )?;
         Ok(PageSigner {
             current_until: signed_at.plus_seconds(window).min(page.expires_at),
@@ -150,6 +161,7 @@ pub struct PageSigner {
     expires_at: Timestamp,
     /// From when on other URLs are due.
     current_until: Timestamp,
+    signed: Count,
 }
 
 impl std::fmt::Debug for PageSigner {
@@ -167,6 +179,7 @@ impl PageSigner {
         credentials: &Credentials,
         signed_at: Timestamp,
         life_seconds: i64,
+        signed: Count,
     ) -> Result<Self, StorageError> {
         let time = signed_at.to_utc().format("%Y%m%dT%H%M%SZ").to_string();
         let day = &time[..8];
@@ -197,6 +210,7 @@ impl PageSigner {
             current_until: signed_at.plus_seconds(life_seconds),
             query,
             origin,
+            signed,
         })
     }
 
@@ -251,6 +265,7 @@ impl PageSigner {
         for byte in signature {
             push_hex(&mut url, byte, HEX_LOWER);
         }
+        self.signed.add(1);
         SignedUrl {
             url,
             expires_at: self.expires_at,
