@@ -53,7 +53,8 @@ impl Health {
     async fn object_store(&self) -> &'static str {
         match tokio::time::timeout(STORE_PATIENCE, self.store.answers()).await {
             Ok(Ok(())) => "ok",
-            // No right to list the bucket: it does answer, and our calls need no such right.
+            // It does answer. Without the right to list the bucket, for one, a missing object looks
+            // like a forbidden one: whoever runs this wants to know.
             Ok(Err(StorageError::Refused(_))) => "refused",
             Ok(Err(StorageError::NotFound)) => "no bucket",
             Ok(Err(_)) | Err(_) => "unavailable",
