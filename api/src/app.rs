@@ -8,7 +8,6 @@ use aws_config::BehaviorVersion;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use axum::Router;
-use axum::serve::ListenerExt as _;
 use entity::gallery::Matcher;
 use local::{LocalAws, LocalConfig};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -33,6 +32,7 @@ use crate::people::job::GroupHandler;
 use crate::people::service::PeopleService;
 use crate::photo::job::DeletePhoto;
 use crate::photo::service::PhotoService;
+use crate::shutdown::Shutdown;
 use crate::storage::ObjectStore;
 use crate::storage::presign::GetSigner;
 use crate::storage::s3::{S3Settings, S3Store};
@@ -62,6 +62,7 @@ pub struct App {
     clock: Clock,
     worker: Worker,
     local: Option<LocalAws>,
+    stop: CancellationToken,
 }
 
 impl App {
@@ -119,6 +120,7 @@ impl App {
             clock,
             worker,
             local: aws.local,
+            stop: CancellationToken::new(),
         })
     }
 
@@ -134,6 +136,7 @@ impl App {
             signer: Arc::clone(&self.signer),
             get_url_seconds: self.config.s3.get_url_seconds,
             graphiql: self.config.graphiql,
+            stop: self.stop.clone(),
         })
     }
 
@@ -161,33 +164,66 @@ impl App {
         self.local.as_ref()
     }
 
-    /// Serves the API, and works on the queue if configured, until `stop` is cancelled.
+    /// Serves the API, and works on the queue if configured, until `stop` is cancelled, and for at
+    /// most `shutdown_seconds` more.
     ///
     /// # Errors
     /// The listener's.
     pub async fn serve(self, listener: TcpListener, stop: CancellationToken) -> Result<()> {
+        let shutdown = Shutdown::of(self.config.shutdown_seconds);
+        let stop = self.stopped_by(stop);
         let worker = self.config.worker.enabled.then(|| {
             let (worker, stop) = (self.worker.clone(), stop.clone());
             tokio::spawn(async move { worker.run(stop).await })
         });
-        // Nagle's algorithm holds the end of an answer back for 40 ms.
-        let listener = listener.tap_io(|stream| {
-            if let Err(error) = stream.set_nodelay(true) {
-                tracing::debug!(%error, "TCP_NODELAY");
+        let router = self.router()?;
+        let server = crate::http::server::serve(listener, router, stop.clone(), shutdown.drain);
+        let all = async {
+            let served = server.await;
+            // Where the listener failed the worker stops, too.
+            stop.cancel();
+            if let Some(worker) = worker {
+                worker.await?;
             }
+            anyhow::Ok(served?)
+        };
+        shutdown.within(&stop, all).await?;
+        self.close_within(shutdown.rest).await
+    }
+
+    /// Works on the queue until `stop` is cancelled, and for at most `shutdown_seconds` more.
+    ///
+    /// # Errors
+    /// The database's, when its connections are closed.
+    pub async fn work(self, stop: CancellationToken) -> Result<()> {
+        let shutdown = Shutdown::of(self.config.shutdown_seconds);
+        let all = async {
+            self.worker.run(stop.clone()).await;
+            Ok(())
+        };
+        shutdown.within(&stop, all).await?;
+        self.close_within(shutdown.rest).await
+    }
+
+    /// The application's own token, cancelled with `signal`.
+    fn stopped_by(&self, signal: CancellationToken) -> CancellationToken {
+        let stop = self.stop.clone();
+        tokio::spawn(async move {
+            signal.cancelled().await;
+            stop.cancel();
         });
-        let service = self
-            .router()?
-            .into_make_service_with_connect_info::<std::net::SocketAddr>();
-        let graceful = stop.clone();
-        axum::serve(listener, service)
-            .with_graceful_shutdown(async move { graceful.cancelled().await })
-            .await?;
-        stop.cancel();
-        if let Some(worker) = worker {
-            worker.await?;
+        self.stop.clone()
+    }
+
+    /// Closes what is open, as far as that goes in time: nothing is lost with an open connection.
+    async fn close_within(self, time: Duration) -> Result<()> {
+        match tokio::time::timeout(time, self.close()).await {
+            Ok(closed) => closed,
+            Err(_) => {
+                tracing::warn!("connections were left open at the end");
+                Ok(())
+            }
         }
-        self.close().await
     }
 
     /// Closes what is open.
@@ -292,7 +328,7 @@ impl Wiring<'_> {
             concurrency: self.config.worker.concurrency as usize,
             lease_seconds: self.config.worker.lease_seconds,
             max_attempts: self.config.worker.max_attempts,
-            grace: Duration::from_secs(u64::from(self.config.shutdown_seconds)),
+            grace: Shutdown::of(self.config.shutdown_seconds).work,
         };
         Worker::new(
             db.clone(),

@@ -20,6 +20,7 @@ pub mod job;
 pub mod page;
 pub mod people;
 pub mod photo;
+pub mod shutdown;
 pub mod storage;
 pub mod upload;
 pub mod vision;

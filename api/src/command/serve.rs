@@ -40,8 +40,7 @@ pub async fn serve(mut config: Config, worker: bool) -> Result<()> {
 pub async fn work(config: Config) -> Result<()> {
     log(&config);
     let app = App::start(config, Clock::system()).await?;
-    app.worker().run(stop_signal()).await;
-    app.close().await
+    app.work(stop_signal()).await
 }
 
 /// Brings the database's schema up to date.
@@ -56,29 +55,35 @@ pub async fn migrate(config: Config) -> Result<()> {
         .context("cannot migrate the database")
 }
 
-/// Cancelled by Ctrl-C and SIGTERM.
+/// Cancelled by Ctrl-C and SIGTERM. At the second of them the process ends at once.
 #[must_use]
 pub fn stop_signal() -> CancellationToken {
     let token = CancellationToken::new();
     let stop = token.clone();
     tokio::spawn(async move {
-        let interrupt = tokio::signal::ctrl_c();
-        #[cfg(unix)]
-        {
-            use tokio::signal::unix::{SignalKind, signal};
-            match signal(SignalKind::terminate()) {
-                Ok(mut terminate) => tokio::select! {
-                    _ = interrupt => {}
-                    _ = terminate.recv() => {}
-                },
-                Err(_) => drop(interrupt.await),
-            }
-        }
-        #[cfg(not(unix))]
-        drop(interrupt.await);
+        signal().await;
         stop.cancel();
+        signal().await;
+        std::process::exit(130);
     });
     token
+}
+
+async fn signal() {
+    let interrupt = tokio::signal::ctrl_c();
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        match signal(SignalKind::terminate()) {
+            Ok(mut terminate) => tokio::select! {
+                _ = interrupt => {}
+                _ = terminate.recv() => {}
+            },
+            Err(_) => drop(interrupt.await),
+        }
+    }
+    #[cfg(not(unix))]
+    drop(interrupt.await);
 }
 
 /// Starts the log: `RUST_LOG` decides what of it, by default warnings and our own news.

@@ -7,8 +7,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_graphql::ServerError;
 use async_graphql::parser::types::OperationType;
+use async_graphql::{ServerError, Value};
 use axum::body::{Body, Bytes};
 use axum::extract::{ConnectInfo, FromRequest as _, Request, State};
 use axum::response::{IntoResponse as _, Response};
@@ -18,7 +18,7 @@ use http::{Method, StatusCode};
 use serde::Serialize;
 
 use super::accept::{self, Media};
-use super::{Shared, parameters};
+use super::{Shared, parameters, retry};
 use crate::access::Viewer;
 use crate::auth::ClientAddress;
 use crate::graphql::execute::{Answer, MAX_QUERY_BYTES, Parameters};
@@ -90,11 +90,16 @@ async fn run(shared: &Shared, request: Request, media: Media) -> Response {
         return response;
     }
     match shared.executor.execute(prepared, viewer, address).await {
-        Answer::Executed(response) => answer(StatusCode::OK, media, &response),
+        Answer::Executed(response) => {
+            let wait = retry::after(&response.data, &response.errors);
+            retry::tell(answer(StatusCode::OK, media, &response), wait)
+        }
         Answer::Refused(errors) => answer(document_status(media), media, &Errors { errors }),
         Answer::TimedOut(error) => {
             let errors = vec![error];
-            answer(StatusCode::GATEWAY_TIMEOUT, media, &Errors { errors })
+            let wait = retry::after(&Value::Null, &errors);
+            let response = answer(StatusCode::GATEWAY_TIMEOUT, media, &Errors { errors });
+            retry::tell(response, wait)
         }
     }
 }

@@ -5,6 +5,8 @@ mod graphiql;
 mod graphql;
 mod health;
 mod parameters;
+mod retry;
+pub mod server;
 mod trace;
 
 use std::sync::Arc;
@@ -13,8 +15,9 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{any, get};
-use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderName, Method};
+use tokio_util::sync::CancellationToken;
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::SizeAbove;
 use tower_http::cors::{Any, CorsLayer};
@@ -50,6 +53,8 @@ pub struct Door {
     pub get_url_seconds: u32,
     /// Whether browsers get GraphiQL.
     pub graphiql: bool,
+    /// Cancelled once the process is told to stop.
+    pub stop: CancellationToken,
 }
 
 /// What handlers share.
@@ -59,6 +64,7 @@ struct Shared {
     db: Db,
     clock: Clock,
     graphiql: Option<Graphiql>,
+    stop: CancellationToken,
 }
 
 /// The routes. Serve them with `into_make_service_with_connect_info::<SocketAddr>()`, so that
@@ -81,13 +87,14 @@ pub fn router(door: Door) -> anyhow::Result<Router> {
         db: door.db,
         clock: door.clock,
         graphiql: door.graphiql.then(Graphiql::new),
+        stop: door.stop,
     });
     // Bearer tokens do not go along by themselves, as cookies would: any site may ask.
     let cors = CorsLayer::new()
         .allow_origin(Any)
         .allow_methods([Method::GET, Method::POST])
         .allow_headers([AUTHORIZATION, CONTENT_TYPE])
-        .expose_headers([HeaderName::from_static(trace::REQUEST_ID)])
+        .expose_headers([HeaderName::from_static(trace::REQUEST_ID), RETRY_AFTER])
         .max_age(Duration::from_secs(PREFLIGHT_SECONDS));
     let router = Router::new()
         .route("/graphql", any(graphql::serve))
