@@ -7,13 +7,15 @@ use eventgallery::app::App;
 use eventgallery::clock::Clock;
 use eventgallery::config::Config;
 use eventgallery::db::Db;
+use serde_json::json;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-use crate::actor::Actor;
+use crate::actor::{Actor, text};
 use crate::aws::{self, Endpoint};
-use crate::database::TestDatabase;
+use crate::database::{TestDatabase, is_server};
+use crate::line::Line;
 
 /// The application, served on a loopback port.
 pub struct TestApp {
@@ -42,6 +44,24 @@ impl TestApp {
     pub async fn with(environment: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let database = TestDatabase::create(folder.path()).await;
+        Self::on(folder, database, environment).await
+    }
+
+    /// As [`TestApp::with`], on a database server behind a line that the test holds in its hands;
+    /// none on SQLite, which has no connection to lose.
+    pub async fn behind_a_line(environment: &[(&str, &str)]) -> Option<(Self, Line)> {
+        if !is_server() {
+            return None;
+        }
+        let folder = tempfile::tempdir().expect("a folder");
+        let database = TestDatabase::create(folder.path()).await;
+        let (line, url) = Line::to_database(&database.url).await;
+        let mut environment = environment.to_vec();
+        environment.push(("DATABASE_URI", &url));
+        Some((Self::on(folder, database, &environment).await, line))
+    }
+
+    async fn on(folder: TempDir, database: TestDatabase, environment: &[(&str, &str)]) -> Self {
         let s3 = aws::s3();
         let rekognition = aws::rekognition();
         let bucket = format!("test-{}", Clock::system().new_token().simple());
@@ -115,6 +135,35 @@ impl TestApp {
         Actor::register(&self.url, name).await
     }
 
+    /// Somebody signed in again: the clock has moved past their access token's end.
+    pub async fn fresh(&self, actor: &Actor) -> Actor {
+        let mut again = self.anonymous();
+        again.email.clone_from(&actor.email);
+        again.password.clone_from(&actor.password);
+        again.id.clone_from(&actor.id);
+        let input = json!({ "email": actor.email, "password": actor.password });
+        let session = again
+            .mutate("signIn", "SignInInput", input, "accessToken")
+            .await;
+        again.token = Some(text(&session["accessToken"]));
+        again
+    }
+
+    /// A second process's application on the same database and bucket, with a clock of its own.
+    pub async fn replica(&self, clock: Clock) -> App {
+        App::start(config(&self.settings), clock)
+            .await
+            .expect("the replica starts")
+    }
+
+    /// Status and body of a plain GET.
+    pub async fn get(&self, path: &str) -> (u16, String) {
+        let answer = reqwest::get(format!("{}{path}", self.url)).await;
+        let answer = answer.expect("an answer");
+        let status = answer.status().as_u16();
+        (status, answer.text().await.expect("a body"))
+    }
+
     /// Runs every job that is due; answers how many ran.
     pub async fn run_jobs(&self) -> usize {
         self.app.worker().run_until_idle().await.expect("jobs run")
@@ -161,11 +210,13 @@ impl TestApp {
     }
 }
 
-async fn serve(settings: &HashMap<String, String>, clock: Clock) -> (App, String, JoinHandle<()>) {
+fn config(settings: &HashMap<String, String>) -> Config {
     let file = std::path::Path::new("eventgallery.toml");
-    let config =
-        Config::from_sources(file, |name| settings.get(name).cloned()).expect("a configuration");
-    let app = App::start(config, clock)
+    Config::from_sources(file, |name| settings.get(name).cloned()).expect("a configuration")
+}
+
+async fn serve(settings: &HashMap<String, String>, clock: Clock) -> (App, String, JoinHandle<()>) {
+    let app = App::start(config(settings), clock)
         .await
         .expect("the application starts");
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");

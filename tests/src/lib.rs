@@ -15,6 +15,8 @@ pub mod actor;
 pub mod app;
 pub mod aws;
 pub mod database;
+pub mod gate;
+pub mod line;
 pub mod meter;
 pub mod pictures;
 pub mod upload;

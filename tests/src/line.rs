@@ -1,0 +1,138 @@
+//! A line to a database server that a test can cut, close and hold.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+/// What the line does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Open,
+    /// Nobody listens: connections are refused.
+    Closed,
+    /// Connections stand and are taken, but nothing passes: a network that drops packets.
+    Held,
+}
+
+/// Carries bytes between a client and a server, as long as it is told to.
+#[derive(Clone, Debug)]
+pub struct Line {
+    address: SocketAddr,
+    state: Arc<watch::Sender<State>>,
+    cuts: Arc<watch::Sender<u64>>,
+}
+
+impl Line {
+    /// A line to `server`, open.
+    pub async fn to(server: &str) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let line = Self {
+            address,
+            state: Arc::new(watch::Sender::new(State::Open)),
+            cuts: Arc::new(watch::Sender::new(0)),
+        };
+        tokio::spawn(line.clone().run(listener, server.to_owned()));
+        line
+    }
+
+    /// A line to the server of a database URL, and the URL that leads through it.
+    pub async fn to_database(url: &str) -> (Self, String) {
+        let (_, rest) = url.split_once("://").expect("a scheme");
+        let (authority, _) = rest.split_once('/').expect("a database name");
+        let host = authority.rsplit('@').next().expect("a host");
+        let line = Self::to(host).await;
+        let through = url.replacen(host, &line.address.to_string(), 1);
+        (line, through)
+    }
+
+    /// Ends every connection; new ones are taken.
+    pub fn cut(&self) {
+        self.cuts.send_modify(|count| *count += 1);
+    }
+
+    /// Ends every connection and refuses new ones.
+    pub async fn close(&self) {
+        self.state.send_replace(State::Closed);
+        while TcpStream::connect(self.address).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Lets nothing pass any more, without telling anybody.
+    pub fn hold(&self) {
+        self.state.send_replace(State::Held);
+    }
+
+    /// Carries again.
+    pub async fn open(&self) {
+        self.state.send_replace(State::Open);
+        while TcpStream::connect(self.address).await.is_err() {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    async fn run(self, first: TcpListener, server: String) {
+        let mut listener = Some(first);
+        let mut state = self.state.subscribe();
+        let mut connections = JoinSet::new();
+        loop {
+            if *state.borrow_and_update() == State::Closed {
+                listener = None;
+                connections.shutdown().await;
+            } else if listener.is_none() {
+                // The port is ours: nobody else is given it so soon.
+                listener = TcpListener::bind(self.address).await.ok();
+            }
+            let accepted = async {
+                match &listener {
+                    Some(listener) => listener.accept().await.ok(),
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                changed = state.changed() => if changed.is_err() { return },
+                client = accepted => if let Some((client, _)) = client {
+                    let (state, cuts) = (self.state.subscribe(), self.cuts.subscribe());
+                    connections.spawn(carry(client, server.clone(), state, cuts));
+                },
+                Some(_) = connections.join_next() => {}
+            }
+        }
+    }
+}
+
+async fn carry(
+    mut client: TcpStream,
+    server: String,
+    mut state: watch::Receiver<State>,
+    mut cuts: watch::Receiver<u64>,
+) {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    cuts.mark_unchanged();
+    let Ok(mut server) = TcpStream::connect(server).await else {
+        return;
+    };
+    let (mut up, mut down) = (vec![0; 16 << 10], vec![0; 16 << 10]);
+    loop {
+        let (from, length) = tokio::select! {
+            read = client.read(&mut up) => (true, read),
+            read = server.read(&mut down) => (false, read),
+            _ = cuts.changed() => return,
+        };
+        let Ok(length @ 1..) = length else { return };
+        if state.wait_for(|state| *state != State::Held).await.is_err() {
+            return;
+        }
+        let sent = match from {
+            true => server.write_all(&up[..length]).await,
+            false => client.write_all(&down[..length]).await,
+        };
+        if sent.is_err() {
+            return;
+        }
+    }
+}
