@@ -22,9 +22,13 @@ use crate::auth::token::TokenKeys;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::db::Db;
+use crate::event::hub::Hub;
+use crate::event::job::SweepEvents;
+use crate::event::service::EventService;
 use crate::gallery::job::DeleteGallery;
 use crate::gallery::service::GalleryService;
 use crate::graphql::Services;
+use crate::http::LiveConnections;
 use crate::job::Handler;
 use crate::job::worker::{WakeUp, Worker, WorkerSettings};
 use crate::people::MatcherSettings;
@@ -61,6 +65,7 @@ pub struct App {
     signer: Arc<GetSigner>,
     clock: Clock,
     worker: Worker,
+    live: LiveConnections,
     local: Option<LocalAws>,
     stop: CancellationToken,
 }
@@ -112,6 +117,9 @@ impl App {
         crate::upload::job::schedule(&db, &clock)
             .await
             .context("cannot schedule the reaper")?;
+        crate::event::job::schedule(&db, &clock)
+            .await
+            .context("cannot schedule the sweep of events")?;
         Ok(Self {
             config,
             db,
@@ -119,6 +127,7 @@ impl App {
             signer,
             clock,
             worker,
+            live: LiveConnections::default(),
             local: aws.local,
             stop: CancellationToken::new(),
         })
@@ -137,6 +146,7 @@ impl App {
             get_url_seconds: self.config.s3.get_url_seconds,
             graphiql: self.config.graphiql,
             stop: self.stop.clone(),
+            live: self.live.clone(),
         })
     }
 
@@ -158,14 +168,20 @@ impl App {
         &self.services
     }
 
+    /// The sockets and event streams that are open.
+    #[must_use]
+    pub fn live(&self) -> &LiveConnections {
+        &self.live
+    }
+
     /// The local stand-ins, where they run.
     #[must_use]
     pub fn local(&self) -> Option<&LocalAws> {
         self.local.as_ref()
     }
 
-    /// Serves the API, and works on the queue if configured, until `stop` is cancelled, and for at
-    /// most `shutdown_seconds` more.
+    /// Serves the API, and works on the queue if configured, until `stop` is cancelled. Requests,
+    /// sockets, event streams and jobs then have `shutdown_seconds` to end.
     ///
     /// # Errors
     /// The listener's.
@@ -178,10 +194,20 @@ impl App {
         });
         let router = self.router()?;
         let server = crate::http::server::serve(listener, router, stop.clone(), shutdown.drain);
+        let live = async {
+            stop.cancelled().await;
+            // Not before: who comes back here at once would be turned away.
+            tokio::time::sleep(shutdown.drain).await;
+            self.live.close().await;
+        };
         let all = async {
-            let served = server.await;
-            // Where the listener failed the worker stops, too.
-            stop.cancel();
+            let served = async {
+                let served = server.await;
+                // Where the listener failed everything stops.
+                stop.cancel();
+                served
+            };
+            let (served, ()) = tokio::join!(served, live);
             if let Some(worker) = worker {
                 worker.await?;
             }
@@ -259,6 +285,7 @@ impl Wiring<'_> {
             clock.clone(),
             Arc::clone(self.store),
             self.config.uploads.clone(),
+            self.wake_up.clone(),
         );
         let analysis = AnalysisService::new(db.clone(), clock.clone(), self.wake_up.clone());
         let people = PeopleService::new(
@@ -267,6 +294,8 @@ impl Wiring<'_> {
             Arc::clone(self.analyser),
             self.faces.clone(),
         );
+        let poll = Duration::from_millis(u64::from(self.config.events.poll_milliseconds));
+        let event = EventService::new(db.clone(), Hub::new(db.clone(), poll));
         Ok(Services {
             auth: Arc::new(auth),
             gallery: Arc::new(GalleryService::new(
@@ -278,6 +307,7 @@ impl Wiring<'_> {
             upload: Arc::new(upload),
             analysis: Arc::new(analysis),
             people: Arc::new(people),
+            event: Arc::new(event),
         })
     }
 
@@ -323,6 +353,11 @@ impl Wiring<'_> {
             Arc::new(delete_photo),
             Arc::new(delete_gallery),
             Arc::new(ReapUploads::new(Arc::clone(&services.upload))),
+            Arc::new(SweepEvents {
+                db: db.clone(),
+                clock: clock.clone(),
+                retention_seconds: self.config.events.retention_seconds,
+            }),
         ];
         let settings = WorkerSettings {
             concurrency: self.config.worker.concurrency as usize,

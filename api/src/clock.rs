@@ -3,10 +3,11 @@
 //! Everything else gets a [`Clock`], so that a test can hold time still and move it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
 use entity::Timestamp;
 use rand::RngExt;
+use tokio::sync::watch;
 use uuid::{ContextV7, Timestamp as UuidTimestamp, Uuid};
 
 /// Tells the time and makes ids. Cheap to clone.
@@ -16,8 +17,11 @@ pub struct Clock(Source);
 #[derive(Clone)]
 enum Source {
     System,
-    Manual(Arc<AtomicI64>),
+    Manual(Arc<watch::Sender<i64>>),
 }
+
+/// Longest sleep before the system's clock is looked at again: it may have been set meanwhile.
+const LOOK_AGAIN: Duration = Duration::from_secs(60);
 
 impl std::fmt::Debug for Clock {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -35,7 +39,7 @@ impl Clock {
     /// A clock that stands at the system's present time until it is moved.
     #[must_use]
     pub fn manual() -> Self {
-        Self(Source::Manual(Arc::new(AtomicI64::new(system_now().0))))
+        Self(Source::Manual(Arc::new(watch::Sender::new(system_now().0))))
     }
 
     /// Now, in microseconds.
@@ -43,14 +47,32 @@ impl Clock {
     pub fn now(&self) -> Timestamp {
         match &self.0 {
             Source::System => system_now(),
-            Source::Manual(micros) => Timestamp(micros.load(Ordering::SeqCst)),
+            Source::Manual(micros) => Timestamp(*micros.borrow()),
         }
     }
 
     /// Moves a [manual](Clock::manual) clock; the system's does not move. Seconds may be negative.
     pub fn advance(&self, seconds: i64) {
         if let Source::Manual(micros) = &self.0 {
-            micros.fetch_add(seconds.saturating_mul(1_000_000), Ordering::SeqCst);
+            let by = seconds.saturating_mul(1_000_000);
+            micros.send_modify(|micros| *micros = micros.saturating_add(by));
+        }
+    }
+
+    /// Waits until it is `moment`. A [manual](Clock::manual) clock gets there when it is moved.
+    pub async fn reach(&self, moment: Timestamp) {
+        match &self.0 {
+            Source::System => loop {
+                let left = moment.0.saturating_sub(self.now().0);
+                let Some(left) = u64::try_from(left).ok().filter(|left| *left > 0) else {
+                    return;
+                };
+                tokio::time::sleep(Duration::from_micros(left).min(LOOK_AGAIN)).await;
+            },
+            Source::Manual(micros) => {
+                // Fails only when the sender is gone, which this clock is.
+                let _ = micros.subscribe().wait_for(|now| *now >= moment.0).await;
+            }
         }
     }
 

@@ -1,14 +1,16 @@
 //! The database: one reading door, one writing door.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use sea_orm::{
     ConnectOptions, Database, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
     IsolationLevel, SqliteTransactionMode, TransactionOptions, TransactionTrait,
 };
-use tokio::sync::{Mutex, OwnedMutexGuard};
+use tokio::sync::{Mutex, OwnedMutexGuard, watch};
+
+use crate::event::{self, Happening};
 
 /// Connections to the database. Cheap to clone.
 #[derive(Clone)]
@@ -18,6 +20,8 @@ pub struct Db {
     /// SQLite has one writer: waiting here is fair, waiting in its busy handler is not.
     writer: Option<Arc<Mutex<()>>>,
     statements: Arc<AtomicU64>,
+    /// Counts the events that this process wrote.
+    news: watch::Sender<u64>,
 }
 
 impl std::fmt::Debug for Db {
@@ -29,6 +33,8 @@ impl std::fmt::Debug for Db {
 /// A write transaction; dropped without [`Transaction::commit`] it rolls back.
 pub struct Transaction {
     inner: DatabaseTransaction,
+    happened: std::sync::Mutex<Vec<Happening>>,
+    news: watch::Sender<u64>,
     _writer: Option<OwnedMutexGuard<()>>,
 }
 
@@ -41,12 +47,30 @@ impl std::ops::Deref for Transaction {
 }
 
 impl Transaction {
-    /// Commits.
+    /// Notes what this transaction does to a gallery. It goes into the outbox at the commit, and not
+    /// before: the lock on the gallery's history is the last one that a transaction takes.
+    pub fn record(&self, happening: Happening) {
+        self.happened
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(happening);
+    }
+
+    /// Writes what was [recorded](Self::record) into the outbox and commits.
     ///
     /// # Errors
     /// The database's, for example a serialisation failure; nothing is written then.
     pub async fn commit(self) -> Result<(), DbErr> {
-        self.inner.commit().await
+        let happened = self
+            .happened
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner);
+        let written = event::outbox::append(&self.inner, happened).await?;
+        self.inner.commit().await?;
+        if written > 0 {
+            self.news.send_modify(|count| *count += written);
+        }
+        Ok(())
     }
 }
 
@@ -67,6 +91,7 @@ impl Db {
                 write,
                 writer,
                 statements,
+                news: watch::Sender::new(0),
             });
         }
         let mut options = ConnectOptions::new(url);
@@ -82,6 +107,7 @@ impl Db {
             write: connection,
             writer: None,
             statements,
+            news: watch::Sender::new(0),
         })
     }
 
@@ -111,10 +137,13 @@ impl Db {
         // worker that stops) would put a connection back whose BEGIN is under way, and sqlx does
         // not know of that transaction. So it begins in any case, and is rolled back.
         let write = self.write.clone();
+        let news = self.news.clone();
         let begin = tokio::spawn(async move {
             let inner = write.begin_with_options(options).await?;
             Ok(Transaction {
                 inner,
+                happened: std::sync::Mutex::default(),
+                news,
                 _writer: writer,
             })
         });
@@ -133,6 +162,13 @@ impl Db {
     #[must_use]
     pub fn statements(&self) -> u64 {
         self.statements.load(Ordering::Relaxed)
+    }
+
+    /// How many events this process has written to the outbox: whoever waits for events looks when it
+    /// changes.
+    #[must_use]
+    pub fn news(&self) -> watch::Receiver<u64> {
+        self.news.subscribe()
     }
 
     /// Closes every connection.

@@ -23,6 +23,11 @@ pub enum Error {
     /// An argument that no form of this request could carry, such as a forged cursor.
     #[error("{0}")]
     BadUserInput(String),
+    /// The events after this cursor are no longer kept.
+    #[error(
+        "events after this cursor are no longer kept: load the gallery anew, then subscribe without `after`"
+    )]
+    CursorTooOld,
     /// Something that we need does not answer; trying again later can help.
     #[error("{what} does not answer; try again later")]
     Unavailable {

@@ -13,6 +13,7 @@ pub mod config;
 pub mod db;
 pub mod demo;
 pub mod error;
+pub mod event;
 pub mod gallery;
 pub mod graphql;
 pub mod http;

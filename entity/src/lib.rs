@@ -5,8 +5,10 @@
 
 pub mod analysis_step;
 pub mod document;
+pub mod event_sequence;
 pub mod face;
 pub mod gallery;
+pub mod gallery_event;
 pub mod gallery_member;
 pub mod id;
 pub mod job;

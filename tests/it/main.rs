@@ -17,6 +17,7 @@ mod config;
 mod crash;
 mod deletion;
 mod door;
+mod events;
 mod faults;
 mod gallery;
 mod grouping;

@@ -118,7 +118,7 @@ async fn filled(app: &TestApp, ada: &Actor, count: u8) -> (String, Vec<PersonId>
         .exec(&*txn)
         .await
         .unwrap();
-    document::rebuild(&*txn, &ids, now).await.unwrap();
+    document::rebuild(&txn, &ids, now).await.unwrap();
     txn.commit().await.unwrap();
     (gallery, people)
 }

@@ -64,6 +64,12 @@ impl Actor {
         self.endpoint = format!("{url}/graphql");
     }
 
+    /// Where GraphQL answers.
+    #[must_use]
+    pub fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
     /// The HTTP client.
     #[must_use]
     pub fn http(&self) -> &reqwest::Client {

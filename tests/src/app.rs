@@ -124,6 +124,17 @@ impl TestApp {
         }
     }
 
+    /// Another process on the same database, bucket and clock.
+    pub async fn replica(&self) -> Replica {
+        self.replica_with(self.clock.clone()).await
+    }
+
+    /// Another process, with a clock of its own.
+    pub async fn replica_with(&self, clock: Clock) -> Replica {
+        let (app, url, server) = serve(&self.settings, clock).await;
+        Replica { app, url, server }
+    }
+
     /// Somebody without an account.
     #[must_use]
     pub fn anonymous(&self) -> Actor {
@@ -147,13 +158,6 @@ impl TestApp {
             .await;
         again.token = Some(text(&session["accessToken"]));
         again
-    }
-
-    /// A second process's application on the same database and bucket, with a clock of its own.
-    pub async fn replica(&self, clock: Clock) -> App {
-        App::start(config(&self.settings), clock)
-            .await
-            .expect("the replica starts")
     }
 
     /// Status and body of a plain GET.
@@ -207,6 +211,23 @@ impl TestApp {
         self.app.close().await.expect("closed");
         self.database.drop().await;
         drop(self.folder);
+    }
+}
+
+/// A second process of a [`TestApp`].
+pub struct Replica {
+    /// The application itself.
+    pub app: App,
+    /// Base URL.
+    pub url: String,
+    server: JoinHandle<()>,
+}
+
+impl Replica {
+    /// Ends it; what it served is cut off, as when a process is killed.
+    pub async fn stop(self) {
+        self.server.abort();
+        self.app.close().await.expect("closed");
     }
 }
 

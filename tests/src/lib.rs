@@ -15,6 +15,7 @@ pub mod actor;
 pub mod app;
 pub mod aws;
 pub mod database;
+pub mod events;
 pub mod gate;
 pub mod line;
 pub mod meter;

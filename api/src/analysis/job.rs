@@ -264,7 +264,7 @@ impl AnalyseHandler {
         round: &Round<'_>,
     ) -> Result<(), JobError> {
         let now = self.clock.now();
-        document::rebuild(&*transaction, &[round.photo.id], now).await?;
+        document::rebuild(&transaction, &[round.photo.id], now).await?;
         queue::extend(&*transaction, round.lease, round.lease.until(now)).await?;
         Ok(transaction.commit().await?)
     }

@@ -146,7 +146,7 @@ impl AnalysisService {
                 queue::enqueue(&**transaction, &self.clock, job).await?;
             }
         }
-        document::rebuild(&**transaction, &ids, now).await
+        document::rebuild(transaction, &ids, now).await
     }
 
     /// Faces that matched nobody wait again; those that have a person keep it.

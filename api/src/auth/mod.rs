@@ -14,6 +14,8 @@ use std::net::IpAddr;
 
 use entity::{Timestamp, UserId};
 
+use crate::access::Viewer;
+
 /// A user, without the password hash. [`graphql::User`] shows the e-mail address to its owner only.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Profile {
@@ -50,6 +52,23 @@ impl std::fmt::Debug for Session {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Session({:?}, until {})", self.user, self.expires_at.0)
     }
+}
+
+/// Who asks, and until when that is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Access {
+    /// Who.
+    pub viewer: Viewer,
+    /// When the access token ends; what goes on for longer ends then. None without a token.
+    pub until: Option<Timestamp>,
+}
+
+impl Access {
+    /// Without a token.
+    pub const ANONYMOUS: Self = Self {
+        viewer: Viewer::Anonymous,
+        until: None,
+    };
 }
 
 /// Where a request came from, for limits by address.

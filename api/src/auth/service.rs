@@ -16,7 +16,7 @@ use crate::access::Viewer;
 use crate::auth::limiter::{Key, Limiter};
 use crate::auth::password::Passwords;
 use crate::auth::token::{self, TokenKeys};
-use crate::auth::{Profile, Session};
+use crate::auth::{Access, Profile, Session};
 use crate::clock::Clock;
 use crate::config::Tokens;
 use crate::db::{Db, Transaction};
@@ -171,12 +171,16 @@ impl AuthService {
         Ok(txn.commit().await?)
     }
 
-    /// Who a bearer token speaks for. Takes no statement.
+    /// Who a bearer token speaks for, and for how long. Takes no statement.
     ///
     /// # Errors
     /// `Unauthenticated` for anything but a live access token.
-    pub fn viewer_of(&self, bearer: &str) -> Result<Viewer> {
-        self.keys.verify(bearer, self.clock.now()).map(Viewer::User)
+    pub fn access_of(&self, bearer: &str) -> Result<Access> {
+        let (user, until) = self.keys.verify(bearer, self.clock.now())?;
+        Ok(Access {
+            viewer: Viewer::User(user),
+            until: Some(until),
+        })
     }
 
     /// The users among `ids` that the viewer may see: themselves, and those

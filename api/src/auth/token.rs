@@ -118,21 +118,22 @@ impl TokenKeys {
         Ok((token, Timestamp::default().plus_seconds(exp)))
     }
 
-    /// Whose access token this is.
+    /// Whose access token this is, and from when on it is taken no longer.
     ///
     /// # Errors
     /// [`Error::Unauthenticated`] for anything but a live access token of ours.
-    pub fn verify(&self, token: &str, now: Timestamp) -> Result<UserId> {
+    pub fn verify(&self, token: &str, now: Timestamp) -> Result<(UserId, Timestamp)> {
         if token.len() > MAX_TOKEN_BYTES {
             return Err(Error::Unauthenticated);
         }
         let claims = jsonwebtoken::decode::<Claims>(token, &self.decoding, &self.validation)
             .map_err(|_| Error::Unauthenticated)?
             .claims;
-        if claims.typ != ACCESS || claims.exp.saturating_add(LEEWAY_SECONDS) <= now.seconds() {
+        let until = Timestamp::default().plus_seconds(claims.exp.saturating_add(LEEWAY_SECONDS));
+        if claims.typ != ACCESS || until <= now {
             return Err(Error::Unauthenticated);
         }
-        Ok(UserId(claims.sub))
+        Ok((UserId(claims.sub), until))
     }
 }
 

@@ -9,6 +9,7 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
 
 use crate::clock::Clock;
 use crate::db::Db;
+use crate::event::outbox;
 use crate::job::{Handler, JobError, Lease, Outcome, queue};
 use crate::people::service::PeopleService;
 use crate::storage::{ObjectKey, ObjectStore, StorageError};
@@ -69,6 +70,7 @@ impl Handler for DeleteGallery {
         }
         let txn = self.db.begin().await?;
         gallery::Entity::delete_by_id(id).exec(&*txn).await?;
+        outbox::forget(&*txn, id).await?;
         queue::finish(&*txn, lease, now).await?;
         txn.commit().await?;
         Ok(Outcome::Finished)

@@ -10,6 +10,7 @@ use sea_orm::{
 use super::service::GalleryService;
 use crate::access::{self, Action, Authorized, Viewer};
 use crate::error::{Error, Result, UserErrorCode};
+use crate::event::Happening;
 use crate::page::{Cursor, Page, PageRequest};
 
 impl GalleryService {
@@ -100,6 +101,7 @@ impl GalleryService {
                 member
             }
         };
+        txn.record(Happening::gallery_changed(id, self.clock.now()));
         txn.commit().await?;
         Ok((gallery, member))
     }
@@ -132,6 +134,7 @@ impl GalleryService {
         gallery_member::Entity::delete_by_id((id, user))
             .exec(&*txn)
             .await?;
+        txn.record(Happening::gallery_changed(id, self.clock.now()));
         txn.commit().await?;
         Ok(())
     }

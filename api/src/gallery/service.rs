@@ -15,6 +15,7 @@ use crate::access::{self, Action, Authorized, Viewer};
 use crate::clock::Clock;
 use crate::db::Db;
 use crate::error::{Error, Result, UserError, UserErrorCode};
+use crate::event::{Happening, outbox};
 use crate::job::{NewJob, queue};
 use crate::page::{Cursor, Page, PageRequest};
 
@@ -124,6 +125,7 @@ impl GalleryService {
         gallery_member::Entity::insert(member)
             .exec_without_returning(&*txn)
             .await?;
+        outbox::begin(&*txn, id).await?;
         let made = access::gallery(&*txn, viewer, id, Action::View).await?;
         txn.commit().await?;
         Ok(made)
@@ -179,6 +181,7 @@ impl GalleryService {
         }
         gallery::Entity::update(row).exec(&*txn).await?;
         let changed = access::gallery(&*txn, viewer, id, Action::View).await?;
+        txn.record(Happening::gallery_changed(id, changed.updated_at));
         txn.commit().await?;
         Ok(changed)
     }
@@ -191,9 +194,10 @@ impl GalleryService {
     pub async fn delete(&self, viewer: Viewer, id: GalleryId) -> Result<()> {
         let txn = self.db.begin().await?;
         access::gallery(&*txn, viewer, id, Action::DeleteGallery).await?;
+        let now = self.clock.now();
         let row = gallery::ActiveModel {
             id: Set(id),
-            deleted_at: Set(Some(self.clock.now())),
+            deleted_at: Set(Some(now)),
             ..Default::default()
         };
         gallery::Entity::update(row).exec(&*txn).await?;
@@ -204,6 +208,7 @@ impl GalleryService {
             delay: Duration::ZERO,
         };
         queue::enqueue(&*txn, &self.clock, job).await?;
+        txn.record(Happening::gallery_deleted(id, now));
         txn.commit().await?;
         Ok(())
     }

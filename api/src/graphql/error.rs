@@ -41,6 +41,7 @@ pub fn code(error: &Error) -> &'static str {
         Error::NotFound => "NOT_FOUND",
         Error::RateLimited { .. } => "RATE_LIMITED",
         Error::BadUserInput(_) | Error::User(_) => "BAD_USER_INPUT",
+        Error::CursorTooOld => "CURSOR_TOO_OLD",
         Error::Unavailable { .. } => "UNAVAILABLE",
         Error::Internal(_) => "INTERNAL",
     }

@@ -10,19 +10,21 @@ use async_graphql::parser::types::{
 use async_graphql::{
     ErrorExtensionValues, Positioned, Request, Response, ServerError, Value, Variables,
 };
+use futures::StreamExt as _;
+use futures::stream::{self, BoxStream};
 
 use super::loaders::{self, Sources};
 use super::price::{self, LIMITS};
 use super::problem::{Problem, clip};
 use super::schema::{self, Schema};
 use super::shape::Shape;
-use super::variables;
+use super::{subscription, variables};
 use crate::access::Viewer;
 use crate::auth::ClientAddress;
 
 /// Longest document in bytes.
 pub const MAX_QUERY_BYTES: usize = 100 * 1024;
-/// Longest execution.
+/// Longest execution of a query or mutation.
 pub const TIMEOUT: Duration = Duration::from_secs(30);
 /// Errors in one answer.
 const MAX_ERRORS: usize = 20;
@@ -42,7 +44,7 @@ pub struct Parameters {
 #[derive(Debug)]
 pub struct Prepared {
     request: Request,
-    /// Whether it reads or writes.
+    /// Whether it reads, writes or listens.
     pub operation: OperationType,
 }
 
@@ -92,7 +94,12 @@ impl Executor {
         if parameters.query.trim().is_empty() {
             return Err(Problem::bad_request("`query` is empty"));
         }
-        let document = async_graphql::parser::parse_query(&parameters.query)
+        if parameters.query.len() > MAX_QUERY_BYTES {
+            return Err(Problem::bad_request(format!(
+                "`query` has more than {MAX_QUERY_BYTES} bytes"
+            )));
+        }
+        let mut document = async_graphql::parser::parse_query(&parameters.query)
             .map_err(|error| Problem::syntax(&error))?;
         let name = parameters.operation_name.as_deref();
         let operation = select(&document, name)?;
@@ -100,31 +107,70 @@ impl Executor {
         price::check(&document, operation, &variables, &self.shape, &LIMITS)?;
         variables::check(&operation.node, &variables, &self.shape, &LIMITS)?;
         let operation = operation.node.ty;
+        if operation == OperationType::Subscription {
+            subscription::settle(&mut document, name)?;
+        }
         let mut request = Request::new(parameters.query).variables(variables);
         request.operation_name = parameters.operation_name;
         request.set_parsed_query(document);
         Ok(Prepared { request, operation })
     }
 
-    /// Executes for a viewer.
+    /// Executes a query or mutation for a viewer.
     pub async fn execute(
         &self,
         prepared: Prepared,
         viewer: Viewer,
         address: Option<ClientAddress>,
     ) -> Answer {
-        let mut request = loaders::attach(prepared.request, &self.sources, viewer);
-        if let Some(address) = address {
-            request = request.data(address);
+        let request = self.attach(prepared, viewer, address);
+        match tokio::time::timeout(TIMEOUT, self.schema.execute(request)).await {
+            Ok(response) => self.answer(response, is_request_error),
+            Err(_) => {
+                tracing::warn!(seconds = TIMEOUT.as_secs(), "a document took too long");
+                Answer::TimedOut(Problem::timeout().into())
+            }
         }
-        let Ok(mut response) = tokio::time::timeout(TIMEOUT, self.schema.execute(request)).await
-        else {
-            tracing::warn!(seconds = TIMEOUT.as_secs(), "a document took too long");
-            return Answer::TimedOut(Problem::timeout().into());
-        };
-        let refused = response.data == Value::Null
-            && !response.errors.is_empty()
-            && response.errors.iter().all(|error| error.path.is_empty());
+    }
+
+    /// Executes any document for a viewer: one answer to a query or mutation, and for a subscription
+    /// one an event, for as long as it lasts.
+    pub fn stream(
+        &self,
+        prepared: Prepared,
+        viewer: Viewer,
+        address: Option<ClientAddress>,
+    ) -> BoxStream<'static, Answer> {
+        let executor = self.clone();
+        if prepared.operation != OperationType::Subscription {
+            let answer = async move { executor.execute(prepared, viewer, address).await };
+            return stream::once(answer).boxed();
+        }
+        let request = self.attach(prepared, viewer, address);
+        let mut began = false;
+        let answers = self.schema.execute_stream(request).map(move |response| {
+            let began = std::mem::replace(&mut began, true);
+            executor.answer(response, |response| !began && never_began(response))
+        });
+        answers.boxed()
+    }
+
+    fn attach(
+        &self,
+        prepared: Prepared,
+        viewer: Viewer,
+        address: Option<ClientAddress>,
+    ) -> Request {
+        let request = loaders::attach(prepared.request, &self.sources, viewer);
+        match address {
+            Some(address) => request.data(address),
+            None => request,
+        }
+    }
+
+    /// Nothing leaves without having been through here.
+    fn answer(&self, mut response: Response, is_refusal: impl Fn(&Response) -> bool) -> Answer {
+        let refused = is_refusal(&response);
         response.errors.truncate(MAX_ERRORS);
         for error in &mut response.errors {
             self.complete(error);
@@ -162,6 +208,19 @@ impl Executor {
         }
         error.extensions = Some(extensions);
     }
+}
+
+/// Whether validation refused the document. Errors of fields carry a path.
+fn is_request_error(response: &Response) -> bool {
+    response.data == Value::Null
+        && !response.errors.is_empty()
+        && response.errors.iter().all(|error| error.path.is_empty())
+}
+
+/// Whether a subscription's first answer says that there is no stream of events: to the
+/// specification that is a request error, too.
+fn never_began(response: &Response) -> bool {
+    response.data == Value::Null && !response.errors.is_empty()
 }
 
 /// Messages of async-graphql's `InputValueError`, the only errors without a code that arise from

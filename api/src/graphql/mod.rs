@@ -10,6 +10,7 @@ pub mod price;
 pub mod problem;
 pub mod schema;
 pub mod shape;
+pub mod subscription;
 pub mod variables;
 
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use async_graphql::Context;
 use crate::access::Viewer;
 use crate::analysis::service::AnalysisService;
 use crate::auth::service::AuthService;
+use crate::event::service::EventService;
 use crate::gallery::service::GalleryService;
 use crate::people::service::PeopleService;
 use crate::photo::service::PhotoService;
@@ -39,6 +41,8 @@ pub struct Services {
     pub analysis: Arc<AnalysisService>,
     /// People.
     pub people: Arc<PeopleService>,
+    /// What happens in galleries.
+    pub event: Arc<EventService>,
 }
 
 /// The services of this request.

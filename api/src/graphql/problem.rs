@@ -59,14 +59,24 @@ impl Problem {
         Self::new("UNAUTHENTICATED", message)
     }
 
-    /// The request took too long.
+    /// Something that was not foreseen; the log has it.
     #[must_use]
-    pub fn timeout() -> Self {
-        let message = "the request took too long; try again later or ask for less";
+    pub fn internal() -> Self {
+        Self::new("INTERNAL", "internal error")
+    }
+
+    /// The process takes no more of these for now.
+    pub fn unavailable(message: impl Into<String>) -> Self {
         Self {
             retry_after_seconds: Some(UNAVAILABLE_SECONDS),
             ..Self::new("UNAVAILABLE", message)
         }
+    }
+
+    /// The request took too long.
+    #[must_use]
+    pub fn timeout() -> Self {
+        Self::unavailable("the request took too long; try again later or ask for less")
     }
 
     /// A document that does not parse. The parser draws the line in question, all 100 kB of it if

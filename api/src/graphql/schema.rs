@@ -1,18 +1,19 @@
 //! The roots of the schema: every concept's queries and mutations, merged.
 
-use async_graphql::{EmptySubscription, MergedObject, SDLExportOptions, SchemaBuilder};
+use async_graphql::{MergedObject, MergedSubscription, SDLExportOptions, SchemaBuilder};
 
 use super::Services;
 use super::node::NodeQuery;
 use crate::analysis::graphql::AnalysisMutation;
 use crate::auth::graphql::{AuthMutation, AuthQuery};
+use crate::event::graphql::EventSubscription;
 use crate::gallery::graphql::{GalleryMutation, GalleryQuery};
 use crate::people::graphql::{PeopleMutation, PeopleQuery};
 use crate::photo::graphql::{PhotoMutation, PhotoQuery};
 use crate::upload::graphql::UploadMutation;
 
 /// The schema.
-pub type Schema = async_graphql::Schema<Query, Mutation, EmptySubscription>;
+pub type Schema = async_graphql::Schema<Query, Mutation, Subscription>;
 
 /// Everything that can be read.
 #[derive(Default, MergedObject)]
@@ -28,6 +29,10 @@ pub struct Mutation(
     AnalysisMutation,
     PeopleMutation,
 );
+
+/// Everything that can be followed.
+#[derive(Default, MergedSubscription)]
+pub struct Subscription(EventSubscription);
 
 /// The schema, ready to execute.
 #[must_use]
@@ -48,6 +53,11 @@ pub fn sdl() -> String {
 }
 
 /// Limits are not set here: [`super::price`] enforces them before the document gets this far.
-fn builder() -> SchemaBuilder<Query, Mutation, EmptySubscription> {
-    Schema::build(Query::default(), Mutation::default(), EmptySubscription).disable_suggestions()
+fn builder() -> SchemaBuilder<Query, Mutation, Subscription> {
+    Schema::build(
+        Query::default(),
+        Mutation::default(),
+        Subscription::default(),
+    )
+    .disable_suggestions()
 }

@@ -9,6 +9,8 @@ pub(super) enum Media {
     GraphqlResponse,
     /// GraphiQL, for browsers.
     Html,
+    /// `text/event-stream`: the answer and those that follow it, as server-sent events.
+    Events,
 }
 
 impl Media {
@@ -18,6 +20,7 @@ impl Media {
             Self::Json => "application/json; charset=utf-8",
             Self::GraphqlResponse => "application/graphql-response+json; charset=utf-8",
             Self::Html => "text/html; charset=utf-8",
+            Self::Events => "text/event-stream; charset=utf-8",
         }
     }
 }
@@ -38,6 +41,7 @@ pub(super) fn negotiate(accept: Option<&str>) -> Option<Media> {
         ),
         (Media::Html, "text", "html"),
         (Media::Json, "application", "json"),
+        (Media::Events, "text", "event-stream"),
     ];
     let mut best: Option<(Media, (u16, u8))> = None;
     for (media, ty, subtype) in offers {
@@ -57,6 +61,16 @@ pub(super) fn negotiate(accept: Option<&str>) -> Option<Media> {
         }
     }
     best.map(|(media, _)| media)
+}
+
+/// Whether `accept` names event streams at all: clients that also take JSON get JSON for what has
+/// one answer, and events for subscriptions.
+pub(super) fn takes_events(accept: Option<&str>) -> bool {
+    let mut ranges = accept
+        .unwrap_or_default()
+        .split(',')
+        .filter_map(Range::parse);
+    ranges.any(|range| range.quality > 0 && range.specificity("text", "event-stream") == Some(2))
 }
 
 /// One media range; quality in thousandths.
@@ -121,7 +135,7 @@ mod tests {
 
     #[test]
     fn accept_headers() {
-        use Media::{GraphqlResponse, Html, Json};
+        use Media::{Events, GraphqlResponse, Html, Json};
         let chrome = "text/html,application/xhtml+xml,application/xml;q=0.9,image/webp,*/*;q=0.8";
         for (accept, expected) in [
             (None, Some(Json)),
@@ -152,8 +166,33 @@ mod tests {
             (Some("text/plain"), None),
             (Some(chrome), Some(Html)),
             (Some("application/json, text/html;q=0.9"), Some(Json)),
+            (Some("text/event-stream"), Some(Events)),
+            (Some("text/event-stream, multipart/mixed"), Some(Events)),
+            (Some("text/*"), None),
+            (
+                Some("application/graphql-response+json, application/json, text/event-stream"),
+                Some(GraphqlResponse),
+            ),
+            (Some("text/event-stream, */*"), Some(Events)),
         ] {
             assert_eq!(negotiate(accept), expected, "{accept:?}");
+        }
+    }
+
+    #[test]
+    fn event_streams_are_named() {
+        for (accept, expected) in [
+            (None, false),
+            (Some("*/*"), false),
+            (Some("text/*"), false),
+            (Some("text/event-stream"), true),
+            (
+                Some("application/json, text/event-stream;q=0.1, multipart/mixed"),
+                true,
+            ),
+            (Some("text/event-stream;q=0, application/json"), false),
+        ] {
+            assert_eq!(takes_events(accept), expected, "{accept:?}");
         }
     }
 

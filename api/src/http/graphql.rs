@@ -1,25 +1,25 @@
 //! `/graphql`: GraphQL over HTTP, as strict as the draft specification and its audits want it.
 //!
 //! Only POST with `application/json` can write, so no other site's form or image can; a GET can
-//! only read.
+//! only read. A GET that asks for an upgrade goes to [`super::socket`]; who accepts
+//! `text/event-stream` gets [`super::events`].
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_graphql::parser::types::OperationType;
-use async_graphql::{ServerError, Value};
+use async_graphql::Value;
 use axum::body::{Body, Bytes};
 use axum::extract::{ConnectInfo, FromRequest as _, Request, State};
 use axum::response::{IntoResponse as _, Response};
-use http::header::{ACCEPT, ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, VARY};
+use http::header::{ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, VARY};
 use http::header::{HeaderMap, HeaderValue, WWW_AUTHENTICATE};
 use http::{Method, StatusCode};
 use serde::Serialize;
 
 use super::accept::{self, Media};
-use super::{Shared, parameters, retry};
-use crate::access::Viewer;
+use super::{Errors, Shared, bearer, events, parameters, retry, socket};
 use crate::auth::ClientAddress;
 use crate::graphql::execute::{Answer, MAX_QUERY_BYTES, Parameters};
 use crate::graphql::problem::Problem;
@@ -29,20 +29,21 @@ pub(super) const MAX_BODY_BYTES: usize = 1024 * 1024;
 /// Longest time for a body to arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
-#[derive(Serialize)]
-struct Errors {
-    errors: Vec<ServerError>,
-}
-
 /// Every method of `/graphql`.
 pub(super) async fn serve(State(shared): State<Arc<Shared>>, request: Request) -> Response {
+    if socket::is_asked_for(&request) {
+        return socket::upgrade(shared, request).await;
+    }
     let accept = joined(request.headers(), &ACCEPT);
     let mut response = match accept::negotiate(accept.as_deref()) {
         Some(Media::Html) => match (&shared.graphiql, request.method()) {
             (Some(graphiql), &Method::GET) => graphiql.page(),
             _ => not_acceptable(),
         },
-        Some(media) => run(&shared, request, media).await,
+        Some(media) => {
+            let events = accept::takes_events(accept.as_deref());
+            run(&shared, request, media, events).await
+        }
         None => not_acceptable(),
     };
     let headers = response.headers_mut();
@@ -53,26 +54,34 @@ pub(super) async fn serve(State(shared): State<Arc<Shared>>, request: Request) -
     response
 }
 
-async fn run(shared: &Shared, request: Request, media: Media) -> Response {
-    let viewer = match viewer(shared, request.headers()) {
-        Ok(viewer) => viewer,
-        Err(problem) => {
-            let challenge = HeaderValue::from_static("Bearer error=\"invalid_token\"");
-            let mut response = refuse(StatusCode::UNAUTHORIZED, media, problem);
-            response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
-            return response;
-        }
+async fn run(shared: &Shared, request: Request, media: Media, events: bool) -> Response {
+    let access = match bearer::from_headers(&shared.auth, request.headers()) {
+        Ok(access) => access,
+        Err(problem) => return unauthorized(media, problem),
     };
     let method = request.method().clone();
-    let address = request
-        .extensions()
-        .get::<ConnectInfo<SocketAddr>>()
-        .map(|info| ClientAddress(info.0.ip()));
+    let address = address(&request);
     let parameters = match read(request).await {
         Ok(parameters) => parameters,
         Err((status, problem)) => return refuse(status, media, problem),
     };
-    let prepared = match shared.executor.prepare(parameters) {
+    let prepared = shared.executor.prepare(parameters);
+    let operation = prepared.as_ref().map(|prepared| prepared.operation);
+    if method == Method::GET && operation == Ok(OperationType::Mutation) {
+        let problem = Problem::bad_request("GET can only run queries and subscriptions: use POST");
+        let mut response = refuse(StatusCode::METHOD_NOT_ALLOWED, media, problem);
+        let allow = HeaderValue::from_static("POST");
+        response.headers_mut().insert(ALLOW, allow);
+        return response;
+    }
+    let subscribes = operation == Ok(OperationType::Subscription);
+    if media == Media::Events || (events && subscribes) {
+        return match shared.live.enter() {
+            Some(place) => events::respond(shared, prepared, access, address, place),
+            None => full(),
+        };
+    }
+    let prepared = match prepared {
         Ok(prepared) => prepared,
         Err(problem) => {
             let status = match problem.code {
@@ -82,14 +91,18 @@ async fn run(shared: &Shared, request: Request, media: Media) -> Response {
             return refuse(status, media, problem);
         }
     };
-    if method == Method::GET && prepared.operation != OperationType::Query {
-        let problem = Problem::bad_request("GET can only run queries: use POST");
-        let mut response = refuse(StatusCode::METHOD_NOT_ALLOWED, media, problem);
-        let allow = HeaderValue::from_static("POST");
-        response.headers_mut().insert(ALLOW, allow);
-        return response;
+    if subscribes {
+        let problem = Problem::bad_request(
+            "a subscription has many answers: send `Accept: text/event-stream`, or use a WebSocket \
+             with the subprotocol graphql-transport-ws",
+        );
+        return refuse(StatusCode::BAD_REQUEST, media, problem);
     }
-    match shared.executor.execute(prepared, viewer, address).await {
+    match shared
+        .executor
+        .execute(prepared, access.viewer, address)
+        .await
+    {
         Answer::Executed(response) => {
             let wait = retry::after(&response.data, &response.errors);
             retry::tell(answer(StatusCode::OK, media, &response), wait)
@@ -104,12 +117,18 @@ async fn run(shared: &Shared, request: Request, media: Media) -> Response {
     }
 }
 
+/// Where a request comes from.
+pub(super) fn address(request: &Request) -> Option<ClientAddress> {
+    let info = request.extensions().get::<ConnectInfo<SocketAddr>>()?;
+    Some(ClientAddress(info.0.ip()))
+}
+
 /// Status for a document that cannot run. Clients of `application/json` take everything but 200
 /// for something that is no GraphQL answer.
 fn document_status(media: Media) -> StatusCode {
     match media {
         Media::GraphqlResponse => StatusCode::BAD_REQUEST,
-        Media::Json | Media::Html => StatusCode::OK,
+        Media::Json | Media::Html | Media::Events => StatusCode::OK,
     }
 }
 
@@ -155,25 +174,24 @@ async fn body(request: Request) -> Result<Bytes, (StatusCode, Problem)> {
     }
 }
 
-fn viewer(shared: &Shared, headers: &HeaderMap) -> Result<Viewer, Problem> {
-    let Some(authorization) = headers.get(AUTHORIZATION) else {
-        return Ok(Viewer::Anonymous);
-    };
-    let (scheme, token) = authorization
-        .to_str()
-        .ok()
-        .and_then(|text| text.trim().split_once(' '))
-        .ok_or_else(Problem::unauthenticated)?;
-    if !scheme.eq_ignore_ascii_case("bearer") {
-        return Err(Problem::unauthenticated());
-    }
-    shared
-        .auth
-        .viewer_of(token.trim())
-        .map_err(|_| Problem::unauthenticated())
+/// For a token that is none.
+pub(super) fn unauthorized(media: Media, problem: Problem) -> Response {
+    let challenge = HeaderValue::from_static("Bearer error=\"invalid_token\"");
+    let mut response = refuse(StatusCode::UNAUTHORIZED, media, problem);
+    response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+    response
 }
 
-fn refuse(status: StatusCode, media: Media, problem: Problem) -> Response {
+/// For one connection too many.
+pub(super) fn full() -> Response {
+    let problem = Problem::unavailable("too many open connections; try again soon");
+    let mut response = refuse(StatusCode::SERVICE_UNAVAILABLE, Media::Json, problem);
+    let soon = HeaderValue::from_static("5");
+    response.headers_mut().insert(RETRY_AFTER, soon);
+    response
+}
+
+pub(super) fn refuse(status: StatusCode, media: Media, problem: Problem) -> Response {
     let errors = vec![problem.into()];
     let mut response = answer(status, media, &Errors { errors });
     if status == StatusCode::METHOD_NOT_ALLOWED {
@@ -185,12 +203,18 @@ fn refuse(status: StatusCode, media: Media, problem: Problem) -> Response {
 
 fn not_acceptable() -> Response {
     let problem = Problem::bad_request(
-        "answers are application/graphql-response+json or application/json, in UTF-8",
+        "answers are application/graphql-response+json, application/json or text/event-stream, \
+         in UTF-8",
     );
     refuse(StatusCode::NOT_ACCEPTABLE, Media::Json, problem)
 }
 
 fn answer(status: StatusCode, media: Media, body: &impl Serialize) -> Response {
+    // What is refused before a stream begins is a plain answer.
+    let media = match media {
+        Media::Events => Media::Json,
+        other => other,
+    };
     match serde_json::to_vec(body) {
         Ok(bytes) => {
             let mut response = Response::new(Body::from(bytes));

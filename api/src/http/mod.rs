@@ -1,28 +1,35 @@
-//! HTTP: the `/graphql` door, GraphiQL and health probes.
+//! HTTP: the `/graphql` door on every transport, GraphiQL and health probes.
 
 mod accept;
+mod bearer;
+mod events;
 mod graphiql;
 mod graphql;
 mod health;
+mod live;
 mod parameters;
 mod retry;
 pub mod server;
+mod socket;
 mod trace;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_graphql::ServerError;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{any, get};
 use http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderName, Method};
+use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 use tower_http::compression::CompressionLayer;
-use tower_http::compression::predicate::SizeAbove;
+use tower_http::compression::predicate::{NotForContentType, Predicate as _, SizeAbove};
 use tower_http::cors::{Any, CorsLayer};
 
 pub use graphiql::EXAMPLES;
+pub use live::LiveConnections;
 
 use crate::auth::service::AuthService;
 use crate::clock::Clock;
@@ -55,6 +62,8 @@ pub struct Door {
     pub graphiql: bool,
     /// Cancelled once the process is told to stop.
     pub stop: CancellationToken,
+    /// Sockets and event streams; whoever stops the process closes them.
+    pub live: LiveConnections,
 }
 
 /// What handlers share.
@@ -65,6 +74,13 @@ struct Shared {
     clock: Clock,
     graphiql: Option<Graphiql>,
     stop: CancellationToken,
+    live: LiveConnections,
+}
+
+/// The body of an answer to what was not executed.
+#[derive(Serialize)]
+struct Errors {
+    errors: Vec<ServerError>,
 }
 
 /// The routes. Serve them with `into_make_service_with_connect_info::<SocketAddr>()`, so that
@@ -88,6 +104,7 @@ pub fn router(door: Door) -> anyhow::Result<Router> {
         clock: door.clock,
         graphiql: door.graphiql.then(Graphiql::new),
         stop: door.stop,
+        live: door.live,
     });
     // Bearer tokens do not go along by themselves, as cookies would: any site may ask.
     let cors = CorsLayer::new()
@@ -96,12 +113,14 @@ pub fn router(door: Door) -> anyhow::Result<Router> {
         .allow_headers([AUTHORIZATION, CONTENT_TYPE])
         .expose_headers([HeaderName::from_static(trace::REQUEST_ID), RETRY_AFTER])
         .max_age(Duration::from_secs(PREFLIGHT_SECONDS));
+    // Compression would hold events back until it has enough of them.
+    let compressed = SizeAbove::new(COMPRESS_ABOVE_BYTES).and(NotForContentType::SSE);
     let router = Router::new()
         .route("/graphql", any(graphql::serve))
         .layer(cors)
         .layer(DefaultBodyLimit::max(graphql::MAX_BODY_BYTES))
         .route("/graphiql/{name}", get(graphiql::file))
-        .layer(CompressionLayer::new().compress_when(SizeAbove::new(COMPRESS_ABOVE_BYTES)))
+        .layer(CompressionLayer::new().compress_when(compressed))
         .route("/health/live", get(health::live))
         .route("/health/ready", get(health::ready))
         .layer(axum::middleware::from_fn_with_state(

@@ -15,11 +15,15 @@ use crate::graphql::problem::Problem;
 pub(super) fn from_json(body: &[u8]) -> Result<Parameters, Problem> {
     let value: Value = serde_json::from_slice(body)
         .map_err(|error| Problem::bad_request(format!("the body is no JSON: {error}")))?;
-    let mut fields = match value {
-        Value::Object(fields) => fields,
-        Value::Array(_) => return Err(Problem::bad_request("batches are not supported")),
-        _ => return Err(Problem::bad_request("the body is no JSON object")),
-    };
+    match value {
+        Value::Object(fields) => from_object(fields),
+        Value::Array(_) => Err(Problem::bad_request("batches are not supported")),
+        _ => Err(Problem::bad_request("the body is no JSON object")),
+    }
+}
+
+/// Parameters of a JSON object.
+pub(super) fn from_object(mut fields: Map<String, Value>) -> Result<Parameters, Problem> {
     let query = match fields.remove("query") {
         Some(Value::String(query)) => query,
         None | Some(Value::Null) => return Err(missing_query()),

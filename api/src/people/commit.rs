@@ -9,13 +9,14 @@ use entity::{
 };
 use sea_orm::sea_query::{Expr, ExprTrait as _};
 use sea_orm::{
-    ActiveEnum as _, ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter,
-    QueryOrder, QuerySelect,
+    ActiveEnum as _, ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction,
+    EntityTrait, QueryFilter, QueryOrder, QuerySelect,
 };
 
 use super::matcher::SheetChanges;
 use super::plan::Plan;
 use super::tally;
+use crate::db::Transaction;
 use crate::error::Result;
 use crate::photo::document;
 
@@ -28,12 +29,13 @@ use crate::photo::document;
 /// # Errors
 /// The database's.
 pub async fn write(
-    connection: &impl ConnectionTrait,
+    transaction: &Transaction,
     gallery: GalleryId,
     plan: &Plan,
     sheets: &SheetChanges,
     now: Timestamp,
 ) -> Result<Option<usize>> {
+    let connection: &DatabaseTransaction = transaction;
     if !lock_gallery(connection, gallery).await? {
         return Ok(None);
     }
@@ -69,10 +71,10 @@ pub async fn write(
     set_covers(connection, plan, &open).await?;
     write_sheets(connection, gallery, sheets, now).await?;
     let touched: Vec<PersonId> = people.into_iter().collect();
-    tally::recount(connection, &touched, now).await?;
+    tally::recount(transaction, &touched, now).await?;
     let done = without_waiting(connection, &photos).await?;
     end_steps(connection, &done, State::Done, None, now).await?;
-    document::rebuild(connection, &photos, now).await?;
+    document::rebuild(transaction, &photos, now).await?;
     Ok(Some(decided))
 }
 
@@ -135,12 +137,13 @@ pub struct StepFailure<'a> {
 /// # Errors
 /// The database's.
 pub async fn end_waiting(
-    connection: &impl ConnectionTrait,
+    transaction: &Transaction,
     gallery: GalleryId,
     state: State,
     failure: Option<StepFailure<'_>>,
     now: Timestamp,
 ) -> Result<()> {
+    let connection: &DatabaseTransaction = transaction;
     let mut photos: Vec<PhotoId> = face::Entity::find_waiting(gallery)
         .select_only()
         .column(face::Column::PhotoId)
@@ -151,7 +154,7 @@ pub async fn end_waiting(
     photos.sort_unstable();
     for chunk in photos.chunks(500) {
         end_steps(connection, chunk, state, failure, now).await?;
-        document::rebuild(connection, chunk, now).await?;
+        document::rebuild(transaction, chunk, now).await?;
     }
     Ok(())
 }

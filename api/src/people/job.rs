@@ -121,7 +121,7 @@ impl GroupHandler {
         fence: Option<&dyn Fence>,
     ) -> Result<(), JobError> {
         let txn = self.db.begin().await?;
-        commit::end_waiting(&*txn, gallery, state, failure, self.clock.now()).await?;
+        commit::end_waiting(&txn, gallery, state, failure, self.clock.now()).await?;
         if let Some(fence) = fence {
             fence.hold(&txn).await?;
         }
@@ -248,7 +248,7 @@ impl Run<'_> {
             Some(0)
         } else {
             let txn = db.begin().await?;
-            let written = commit::write(&*txn, self.gallery, &plan, &sheets, clock.now()).await?;
+            let written = commit::write(&txn, self.gallery, &plan, &sheets, clock.now()).await?;
             if written.is_some() {
                 self.fence.hold(&txn).await?;
                 txn.commit().await?;

@@ -84,8 +84,8 @@ impl PeopleService {
         let now = self.clock.now();
         // Removes `from` too, who have no faces now.
         let touched: Vec<PersonId> = rows.iter().map(|row| row.id).collect();
-        tally::recount(&*txn, &touched, now).await?;
-        document::rebuild(&*txn, &photos, now).await?;
+        tally::recount(&txn, &touched, now).await?;
+        document::rebuild(&txn, &photos, now).await?;
         let merged = person::Entity::find_by_id(into).one(&*txn).await?;
         let merged = merged.ok_or(Error::NotFound)?;
         txn.commit().await?;

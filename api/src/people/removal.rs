@@ -59,7 +59,7 @@ impl PeopleService {
             .exec(&*txn)
             .await?;
         if !people.is_empty() {
-            tally::recount(&*txn, &people, self.now()).await?;
+            tally::recount(&txn, &people, self.now()).await?;
             // Contact sheets may still show a face of this photo: the grouping draws them anew.
             let job = NewJob {
                 kind: GROUP,

@@ -15,6 +15,7 @@ use crate::access::{self, Action, Authorized, Viewer};
 use crate::clock::Clock;
 use crate::db::Db;
 use crate::error::{Error, Result, UserErrorCode};
+use crate::event::Happening;
 use crate::page::{Cursor, Page, PageRequest};
 use crate::vision::{Analyser, VisionError};
 
@@ -291,6 +292,11 @@ impl PeopleService {
             .filter(person::Column::Id.eq(id))
             .exec(&*txn)
             .await?;
+        txn.record(Happening::person_changed(
+            row.gallery_id,
+            id,
+            row.updated_at,
+        ));
         txn.commit().await?;
         Ok(authorized.with(row))
     }

@@ -5,11 +5,13 @@ use std::collections::{HashMap, HashSet};
 use entity::{FaceId, PersonId, Timestamp, face, person};
 use sea_orm::sea_query::{Expr, ExprTrait as _};
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder,
-    QuerySelect,
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter,
+    QueryOrder, QuerySelect,
 };
 
+use crate::db::Transaction;
 use crate::error::Result;
+use crate::event::Happening;
 
 /// Best quality among each person's faces. One statement.
 ///
@@ -32,28 +34,25 @@ pub async fn best_quality(
 }
 
 /// Writes counts anew for these people after their faces changed, gives a new cover to those whose
-/// cover left, and removes people without faces. Call it in the transaction of the change, after
-/// it; it locks the rows of `person`.
+/// cover left, and removes people without faces; the outbox tells of all of them. Call it in the
+/// transaction of the change, after it; it locks the rows of `person`.
 ///
 /// # Errors
 /// The database's.
-pub async fn recount(
-    connection: &impl ConnectionTrait,
-    people: &[PersonId],
-    now: Timestamp,
-) -> Result<()> {
+pub async fn recount(transaction: &Transaction, people: &[PersonId], now: Timestamp) -> Result<()> {
     // Far below the databases' limits on binds.
     for chunk in people.chunks(500) {
-        recount_chunk(connection, chunk, now).await?;
+        recount_chunk(transaction, chunk, now).await?;
     }
     Ok(())
 }
 
 async fn recount_chunk(
-    connection: &impl ConnectionTrait,
+    transaction: &Transaction,
     people: &[PersonId],
     now: Timestamp,
 ) -> Result<()> {
+    let connection: &DatabaseTransaction = transaction;
     let rows = person::Entity::find()
         .filter(person::Column::Id.is_in(people.iter().copied()))
         .order_by_asc(person::Column::Id)
@@ -66,6 +65,7 @@ async fn recount_chunk(
     for row in rows {
         let Some((faces, photos)) = counts.get(&row.id) else {
             empty.push(row.id);
+            transaction.record(Happening::person_deleted(row.gallery_id, row.id, now));
             continue;
         };
         let mut change = person::ActiveModel {
@@ -85,6 +85,7 @@ async fn recount_chunk(
             .filter(person::Column::Id.eq(row.id))
             .exec(connection)
             .await?;
+        transaction.record(Happening::person_changed(row.gallery_id, row.id, now));
     }
     if !empty.is_empty() {
         person::Entity::delete_many()

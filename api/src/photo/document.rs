@@ -6,34 +6,30 @@ use entity::analysis_step::{State, Step};
 use entity::document::{DocumentFace, DocumentLabel, DocumentStep, PhotoDocument};
 use entity::{PhotoId, Timestamp, analysis_step, face, photo, photo_label};
 use sea_orm::{
-    ActiveEnum as _, ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter,
+    ActiveEnum as _, ActiveValue::Set, ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter,
     QueryOrder,
 };
 
+use crate::db::Transaction;
 use crate::error::Result;
+use crate::event::Happening;
 
 /// Writes document and status of these photos anew. Call it in the transaction that changed their
-/// steps, faces or labels, after the change. Photos that await upload or are deleted keep their status.
+/// steps, faces or labels, after the change; the outbox tells of it. Photos that await upload or are
+/// deleted keep their status.
 ///
 /// # Errors
 /// The database's.
-pub async fn rebuild(
-    connection: &impl ConnectionTrait,
-    photos: &[PhotoId],
-    now: Timestamp,
-) -> Result<()> {
+pub async fn rebuild(transaction: &Transaction, photos: &[PhotoId], now: Timestamp) -> Result<()> {
     // Binds are limited (SQLite 32,766, MySQL 65,535): far above any batch, but a bound all the same.
     for chunk in photos.chunks(500) {
-        rebuild_chunk(connection, chunk, now).await?;
+        rebuild_chunk(transaction, chunk, now).await?;
     }
     Ok(())
 }
 
-async fn rebuild_chunk(
-    connection: &impl ConnectionTrait,
-    ids: &[PhotoId],
-    now: Timestamp,
-) -> Result<()> {
+async fn rebuild_chunk(transaction: &Transaction, ids: &[PhotoId], now: Timestamp) -> Result<()> {
+    let connection: &DatabaseTransaction = transaction;
     let within = ids.iter().copied();
     let mut documents: HashMap<PhotoId, PhotoDocument> = HashMap::new();
     let mut steps: HashMap<PhotoId, Vec<analysis_step::Model>> = HashMap::new();
@@ -99,6 +95,10 @@ async fn rebuild_chunk(
             ..Default::default()
         };
         photo::Entity::update(change).exec(connection).await?;
+        if row.status != photo::Status::Deleting {
+            let changed = Happening::photo_changed(row.gallery_id, row.id, now);
+            transaction.record(changed);
+        }
     }
     Ok(())
 }

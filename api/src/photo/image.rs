@@ -1,8 +1,9 @@
-//! Signed URLs of a request: one signing key and prefix serve every image of the page.
+//! Signed URLs of a request: one signing key and prefix serve every image of the page. A subscription
+//! is a request that lives for hours: its signer is made anew when the page's time is over.
 
 use std::sync::Arc;
 
-use tokio::sync::OnceCell;
+use tokio::sync::Mutex;
 
 use crate::clock::Clock;
 use crate::error::Result;
@@ -14,7 +15,7 @@ pub struct ImageUrls {
     signer: Arc<GetSigner>,
     clock: Clock,
     seconds: u32,
-    page: OnceCell<PageSigner>,
+    page: Mutex<Option<PageSigner>>,
 }
 
 impl ImageUrls {
@@ -25,7 +26,7 @@ impl ImageUrls {
             signer,
             clock,
             seconds,
-            page: OnceCell::new(),
+            page: Mutex::default(),
         }
     }
 
@@ -34,10 +35,14 @@ impl ImageUrls {
     /// # Errors
     /// `Unavailable` where no credentials can be had.
     pub async fn sign(&self, key: &ObjectKey, filename: Option<&str>) -> Result<SignedUrl> {
-        let page = self
-            .page
-            .get_or_try_init(|| async { self.signer.page(self.clock.now(), self.seconds).await })
-            .await?;
-        Ok(page.get(key, filename.map(attachment).as_deref()))
+        let now = self.clock.now();
+        let mut held = self.page.lock().await;
+        let page = match held.take().filter(|page| page.is_current(now)) {
+            Some(page) => page,
+            None => self.signer.page(now, self.seconds).await?,
+        };
+        let url = page.get(key, filename.map(attachment).as_deref());
+        *held = Some(page);
+        Ok(url)
     }
 }

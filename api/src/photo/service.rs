@@ -12,6 +12,7 @@ use crate::access::{self, Action, Authorized, Viewer};
 use crate::clock::Clock;
 use crate::db::Db;
 use crate::error::{Error, Result, UserErrorCode};
+use crate::event::Happening;
 use crate::job::{NewJob, queue};
 use crate::page::{Page, PageRequest};
 
@@ -136,11 +137,12 @@ impl PhotoService {
                 answers.push(Err(Error::user(UserErrorCode::Forbidden, &field, message)));
                 continue;
             }
+            let now = self.clock.now();
             let change = photo::ActiveModel {
                 id: Set(*id),
                 status: Set(Status::Deleting),
                 dedup_key: Set(id.to_string()),
-                updated_at: Set(self.clock.now()),
+                updated_at: Set(now),
                 ..Default::default()
             };
             photo::Entity::update(change).exec(&*txn).await?;
@@ -151,6 +153,7 @@ impl PhotoService {
                 delay: Duration::ZERO,
             };
             queue::enqueue(&*txn, &self.clock, job).await?;
+            txn.record(Happening::photo_deleted(row.gallery_id, *id, now));
             answers.push(Ok(*id));
         }
         txn.commit().await?;

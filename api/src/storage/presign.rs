@@ -68,12 +68,16 @@ impl GetSigner {
         let wanted = signed_at.plus_seconds(ttl);
         let end = held.expires_at.map_or(wanted, |end| end.min(wanted));
         let life = end.seconds() - signed_at.seconds();
-        PageSigner::new(
+        let page = PageSigner::new(
             Arc::clone(&self.origin),
             &held.credentials,
             signed_at,
             life.max(1),
-        )
+        )?;
+        Ok(PageSigner {
+            current_until: signed_at.plus_seconds(window).min(page.expires_at),
+            ..page
+        })
     }
 }
 
@@ -145,6 +149,8 @@ pub struct PageSigner {
     /// HMAC with the day's key.
     key: Hmac<Sha256>,
     expires_at: Timestamp,
+    /// From when on other URLs are due.
+    current_until: Timestamp,
 }
 
 impl std::fmt::Debug for PageSigner {
@@ -189,9 +195,17 @@ impl PageSigner {
             string_to_sign: format!("AWS4-HMAC-SHA256\n{time}\n{scope}\n"),
             key: hmac(&key.finalize().into_bytes())?,
             expires_at: signed_at.plus_seconds(life_seconds),
+            current_until: signed_at.plus_seconds(life_seconds),
             query,
             origin,
         })
+    }
+
+    /// Whether its URLs are the ones that a page of `now` shows. Whoever holds a signer for longer than
+    /// one page asks this.
+    #[must_use]
+    pub fn is_current(&self, now: Timestamp) -> bool {
+        now < self.current_until
     }
 
     /// A URL that reads the object. With a `disposition` (see [`attachment`]) the store answers with

@@ -155,11 +155,12 @@ impl UploadService {
             .exec_without_returning(&*transaction)
             .await?;
         self.enqueue_analysis(&*transaction, &ready).await?;
-        crate::photo::document::rebuild(&*transaction, &ready, now).await?;
+        crate::photo::document::rebuild(&transaction, &ready, now).await?;
         for row in by_id(&ready).all(&*transaction).await? {
             rows.insert(row.id, row);
         }
         transaction.commit().await?;
+        self.wake_up.poke();
         Ok(rows)
     }
 

@@ -20,8 +20,7 @@ use crate::clock::Clock;
 use crate::config::Uploads;
 use crate::db::Db;
 use crate::error::{Result, UserError, UserErrorCode};
-use crate::job::NewJob;
-use crate::job::queue;
+use crate::job::{NewJob, WakeUp, queue};
 use crate::storage::{ObjectKey, ObjectStore, StorageError, UploadConstraint};
 
 /// HEADs under way at a time.
@@ -33,6 +32,7 @@ pub struct UploadService {
     pub(super) clock: Clock,
     pub(super) store: Arc<dyn ObjectStore>,
     pub(super) limits: Uploads,
+    pub(super) wake_up: WakeUp,
 }
 
 impl std::fmt::Debug for UploadService {
@@ -65,14 +65,21 @@ pub(super) enum Verdict {
 pub(super) type Look = (photo::Model, std::result::Result<Verdict, StorageError>);
 
 impl UploadService {
-    /// The service.
+    /// The service; `wake_up` is the worker's of this process, if it has one.
     #[must_use]
-    pub fn new(db: Db, clock: Clock, store: Arc<dyn ObjectStore>, limits: Uploads) -> Self {
+    pub fn new(
+        db: Db,
+        clock: Clock,
+        store: Arc<dyn ObjectStore>,
+        limits: Uploads,
+        wake_up: WakeUp,
+    ) -> Self {
         Self {
             db,
             clock,
             store,
             limits,
+            wake_up,
         }
     }
 

@@ -277,7 +277,7 @@ impl Fixture {
             .await
             .unwrap();
         step::create(&*transaction, &[id], now).await.unwrap();
-        document::rebuild(&*transaction, &[id], now).await.unwrap();
+        document::rebuild(&transaction, &[id], now).await.unwrap();
         transaction.commit().await.unwrap();
         self.enqueue(id).await;
         id

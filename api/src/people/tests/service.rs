@@ -207,7 +207,7 @@ async fn people_without_faces_leave_and_covers_are_replaced() {
         .exec(&*txn)
         .await
         .unwrap();
-    tally::recount(&*txn, &[lonely.id, social.id], world.clock.now())
+    tally::recount(&txn, &[lonely.id, social.id], world.clock.now())
         .await
         .unwrap();
     txn.commit().await.unwrap();
