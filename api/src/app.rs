@@ -99,7 +99,8 @@ impl App {
                 .await
                 .context("cannot bring the database's schema up to date")?;
         }
-        let db = Db::connect(&url, config.database.max_connections)
+        let acquire = Duration::from_secs(u64::from(config.database.acquire_seconds));
+        let db = Db::connect_within(&url, config.database.max_connections, acquire)
             .await
             .context("cannot connect to the database")?;
 

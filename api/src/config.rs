@@ -54,6 +54,8 @@ pub struct Database {
     pub url: Option<SecretString>,
     /// Connections at most (MySQL and PostgreSQL).
     pub max_connections: u32,
+    /// Seconds that a statement waits for a connection (MySQL and PostgreSQL).
+    pub acquire_seconds: u32,
     /// Whether a start brings the schema up to date; with several replicas run
     /// `eventgallery migrate` once instead.
     pub migrate: bool,
@@ -236,6 +238,7 @@ pub const ENVIRONMENT: &[Variable] = &[
     literal(&["SHUTDOWN_SECONDS"], "shutdown_seconds"),
     text(&["DATABASE_URI", "DATABASE_URL"], "database.url"),
     literal(&["DATABASE_MAX_CONNECTIONS"], "database.max_connections"),
+    literal(&["DATABASE_ACQUIRE_SECONDS"], "database.acquire_seconds"),
     literal(&["DATABASE_MIGRATE"], "database.migrate"),
     text(&["AWS_REGION", "AWS_DEFAULT_REGION"], "aws.region"),
     text(&["S3_BUCKET", "BUCKET_NAME"], "s3.bucket"),
@@ -412,6 +415,10 @@ impl Config {
         must(
             self.worker.max_attempts >= 1,
             "worker.max_attempts must be at least 1",
+        );
+        must(
+            self.database.acquire_seconds >= 1,
+            "database.acquire_seconds must be at least 1",
         );
         must(
             self.events.retention_seconds >= 60,

@@ -12,6 +12,18 @@ use tokio::sync::{Mutex, OwnedMutexGuard, watch};
 
 use crate::event::{self, Happening};
 
+mod failure;
+mod migrate;
+
+pub use failure::{Failure, retried};
+pub use migrate::migrate;
+
+/// How long a statement waits for a connection where nobody says otherwise.
+const ACQUIRE: Duration = Duration::from_secs(5);
+/// A connection to a server is made anew after so long, so that after a failover none stays with a
+/// server that only reads now.
+const MAX_LIFETIME: Duration = Duration::from_secs(600);
+
 /// Connections to the database. Cheap to clone.
 #[derive(Clone)]
 pub struct Db {
@@ -80,6 +92,19 @@ impl Db {
     /// # Errors
     /// The database's: wrong address, wrong password, unknown scheme.
     pub async fn connect(url: &str, max_connections: u32) -> Result<Self, DbErr> {
+        Self::connect_within(url, max_connections, ACQUIRE).await
+    }
+
+    /// As [`Self::connect`]; on a server, whoever waits longer than `acquire` for a connection gets
+    /// an error. On SQLite readers never wait for each other, and writers wait in their order.
+    ///
+    /// # Errors
+    /// As [`Self::connect`].
+    pub async fn connect_within(
+        url: &str,
+        max_connections: u32,
+        acquire: Duration,
+    ) -> Result<Self, DbErr> {
         let statements = Arc::new(AtomicU64::new(0));
         if url.starts_with("sqlite:") {
             let cores = std::thread::available_parallelism().map_or(2, |n| n.get() as u32);
@@ -97,8 +122,8 @@ impl Db {
         let mut options = ConnectOptions::new(url);
         options
             .max_connections(max_connections)
-            .connect_timeout(Duration::from_secs(10))
-            .acquire_timeout(Duration::from_secs(10))
+            .acquire_timeout(acquire)
+            .max_lifetime(MAX_LIFETIME)
             .sqlx_logging(false);
         let mut connection = Database::connect(options).await?;
         count(&mut connection, &statements);
@@ -179,25 +204,6 @@ impl Db {
         self.read.close().await?;
         self.write.close().await
     }
-}
-
-/// Brings the schema of `url` up to date, over a connection of its own: a migration changes
-/// pragmas of the SQLite connection that it runs on.
-///
-/// # Errors
-/// The database's.
-pub async fn migrate(url: &str) -> Result<(), DbErr> {
-    use migration::MigratorTrait as _;
-    let statements = Arc::new(AtomicU64::new(0));
-    let connection = if url.starts_with("sqlite:") {
-        connect_sqlite(url, 1, &statements).await?
-    } else {
-        let mut options = ConnectOptions::new(url);
-        options.max_connections(1).sqlx_logging(false);
-        Database::connect(options).await?
-    };
-    migration::Migrator::up(&connection, None).await?;
-    connection.close().await
 }
 
 async fn connect_sqlite(

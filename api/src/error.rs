@@ -87,12 +87,12 @@ impl Error {
 
 impl From<sea_orm::DbErr> for Error {
     fn from(error: sea_orm::DbErr) -> Self {
-        match error {
-            sea_orm::DbErr::ConnectionAcquire(_) | sea_orm::DbErr::Conn(_) => Self::Unavailable {
+        match crate::db::Failure::of(&error) {
+            Some(_) => Self::Unavailable {
                 what: "the database",
                 source: error.into(),
             },
-            other => Self::Internal(other.into()),
+            None => Self::Internal(error.into()),
         }
     }
 }

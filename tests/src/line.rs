@@ -1,7 +1,8 @@
-//! A line to a database server that a test can cut, close and hold.
+//! A line to a database server that a test can cut, close, hold and move.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -21,6 +22,8 @@ enum State {
 #[derive(Clone, Debug)]
 pub struct Line {
     address: SocketAddr,
+    server: Arc<Mutex<String>>,
+    taken: Arc<AtomicUsize>,
     state: Arc<watch::Sender<State>>,
     cuts: Arc<watch::Sender<u64>>,
 }
@@ -32,10 +35,12 @@ impl Line {
         let address = listener.local_addr().expect("an address");
         let line = Self {
             address,
+            server: Arc::new(Mutex::new(server.to_owned())),
+            taken: Arc::default(),
             state: Arc::new(watch::Sender::new(State::Open)),
             cuts: Arc::new(watch::Sender::new(0)),
         };
-        tokio::spawn(line.clone().run(listener, server.to_owned()));
+        tokio::spawn(line.clone().run(listener));
         line
     }
 
@@ -47,6 +52,24 @@ impl Line {
         let line = Self::to(host).await;
         let through = url.replacen(host, &line.address.to_string(), 1);
         (line, through)
+    }
+
+    /// Where it begins.
+    #[must_use]
+    pub fn address(&self) -> String {
+        self.address.to_string()
+    }
+
+    /// Connections taken so far.
+    #[must_use]
+    pub fn taken(&self) -> usize {
+        self.taken.load(Ordering::SeqCst)
+    }
+
+    /// Leads to another server from now on; what leads to the old one ends.
+    pub fn move_to(&self, server: &str) {
+        *self.server.lock().unwrap_or_else(PoisonError::into_inner) = server.to_owned();
+        self.cut();
     }
 
     /// Ends every connection; new ones are taken.
@@ -75,7 +98,7 @@ impl Line {
         }
     }
 
-    async fn run(self, first: TcpListener, server: String) {
+    async fn run(self, first: TcpListener) {
         let mut listener = Some(first);
         let mut state = self.state.subscribe();
         let mut connections = JoinSet::new();
@@ -97,7 +120,9 @@ impl Line {
                 changed = state.changed() => if changed.is_err() { return },
                 client = accepted => if let Some((client, _)) = client {
                     let (state, cuts) = (self.state.subscribe(), self.cuts.subscribe());
-                    connections.spawn(carry(client, server.clone(), state, cuts));
+                    let server = self.server.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                    self.taken.fetch_add(1, Ordering::SeqCst);
+                    connections.spawn(carry(client, server, state, cuts));
                 },
                 Some(_) = connections.join_next() => {}
             }

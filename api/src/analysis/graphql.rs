@@ -6,6 +6,7 @@ use entity::analysis_step::Step;
 use entity::document::DocumentStep;
 
 use super::service::Retried;
+use crate::db::retried;
 use crate::error::Error;
 use crate::graphql::error::{GraphError, UserError, user_errors};
 use crate::graphql::{id, services, viewer};
@@ -162,8 +163,8 @@ impl AnalysisMutation {
         let photos = id::decode_all(&input.photo_ids)?;
         let steps: Vec<Step> = input.steps.into_iter().map(Into::into).collect();
         let service = &services(ctx).analysis;
-        let retried = Error::split(service.retry(viewer(ctx), &photos, &steps).await)?;
-        Ok(match retried {
+        let result = retried(|| service.retry(viewer(ctx), &photos, &steps)).await;
+        Ok(match Error::split(result)? {
             Ok(results) => RetryPhotoAnalysisPayload {
                 results: results.into_iter().map(Into::into).collect(),
                 user_errors: Vec::new(),

@@ -170,10 +170,7 @@ impl AnalysisService {
             .await?;
         detection::settle_grouping(&**transaction, &self.clock, photo, &groupings)
             .await
-            .map_err(|error| match error {
-                JobError::Retry { error, .. } | JobError::Fail(error) => Error::Internal(error),
-                JobError::LeaseLost => Error::internal("no lease is held here"),
-            })
+            .map_err(JobError::into_error)
     }
 }
 

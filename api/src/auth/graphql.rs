@@ -5,6 +5,7 @@ use chrono::{DateTime, Utc};
 
 use crate::access::Viewer;
 use crate::auth::{ClientAddress, Profile, Session};
+use crate::db::retried;
 use crate::error::{Error, Result};
 use crate::graphql::error::{GraphResult, UserError, user_errors};
 use crate::graphql::{id, services, viewer};
@@ -160,18 +161,16 @@ impl AuthMutation {
         input: RegisterInput,
     ) -> GraphResult<SessionPayload> {
         let auth = &services(ctx).auth;
-        let result = auth
-            .register(&input.email, &input.name, input.password)
-            .await;
-        SessionPayload::new(result)
+        let register = || auth.register(&input.email, &input.name, input.password.clone());
+        SessionPayload::new(retried(register).await)
     }
 
     /// Signs in. After ten failures an account waits for 15 minutes (RATE_LIMITED).
     async fn sign_in(&self, ctx: &Context<'_>, input: SignInInput) -> GraphResult<SessionPayload> {
         let address = ctx.data_opt::<ClientAddress>().map(|address| address.0);
         let auth = &services(ctx).auth;
-        let result = auth.sign_in(&input.email, input.password, address).await;
-        SessionPayload::new(result)
+        let sign_in = || auth.sign_in(&input.email, input.password.clone(), address);
+        SessionPayload::new(retried(sign_in).await)
     }
 
     /// Exchanges a refresh token for new tokens.
@@ -180,7 +179,8 @@ impl AuthMutation {
         ctx: &Context<'_>,
         input: RefreshTokensInput,
     ) -> GraphResult<SessionPayload> {
-        SessionPayload::new(services(ctx).auth.refresh(&input.refresh_token).await)
+        let auth = &services(ctx).auth;
+        SessionPayload::new(retried(|| auth.refresh(&input.refresh_token)).await)
     }
 
     /// Ends a session: none of its refresh tokens works any more, and its access token runs out.
@@ -189,7 +189,8 @@ impl AuthMutation {
         ctx: &Context<'_>,
         input: SignOutInput,
     ) -> GraphResult<SignOutPayload> {
-        services(ctx).auth.sign_out(&input.refresh_token).await?;
+        let auth = &services(ctx).auth;
+        retried(|| auth.sign_out(&input.refresh_token)).await?;
         Ok(SignOutPayload {
             user_errors: Vec::new(),
         })

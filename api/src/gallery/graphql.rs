@@ -13,6 +13,7 @@ use super::service::{GalleryChanges, LabelCount as Count, NewGallery};
 use crate::access::Authorized;
 use crate::auth::graphql::User;
 use crate::auth::loader::UserLoader;
+use crate::db::retried;
 use crate::error::Error;
 use crate::graphql::connection::connection;
 use crate::graphql::error::{GraphResult, UserError, user_errors};
@@ -377,7 +378,8 @@ impl GalleryMutation {
             matcher: input.face_matcher.map(Into::into),
             face_analysis: input.face_analysis,
         };
-        GalleryPayload::of(services(ctx).gallery.create(viewer(ctx), new).await)
+        let service = &services(ctx).gallery;
+        GalleryPayload::of(retried(|| service.create(viewer(ctx), new.clone())).await)
     }
 
     /// Changes a gallery. Editors and owners.
@@ -398,12 +400,9 @@ impl GalleryMutation {
             cover_photo: cover,
         };
         let gallery = id::decode(&input.gallery_id)?;
-        GalleryPayload::of(
-            services(ctx)
-                .gallery
-                .update(viewer(ctx), gallery, changes)
-                .await,
-        )
+        let service = &services(ctx).gallery;
+        let update = || service.update(viewer(ctx), gallery, changes.clone());
+        GalleryPayload::of(retried(update).await)
     }
 
     /// Deletes a gallery with its photos, people and faces, for good. Owners.
@@ -413,7 +412,8 @@ impl GalleryMutation {
         input: DeleteGalleryInput,
     ) -> GraphResult<DeleteGalleryPayload> {
         let gallery = id::decode(&input.gallery_id)?;
-        let result = services(ctx).gallery.delete(viewer(ctx), gallery).await;
+        let service = &services(ctx).gallery;
+        let result = retried(|| service.delete(viewer(ctx), gallery)).await;
         Ok(match Error::split(result)? {
             Ok(()) => DeleteGalleryPayload {
                 deleted_gallery_id: Some(input.gallery_id),
@@ -434,9 +434,8 @@ impl GalleryMutation {
     ) -> GraphResult<GalleryMemberPayload> {
         let gallery = id::decode(&input.gallery_id)?;
         let service = &services(ctx).gallery;
-        let result = service
-            .set_member(viewer(ctx), gallery, &input.email, input.role.into())
-            .await;
+        let (email, role) = (&input.email, input.role.into());
+        let result = retried(|| service.set_member(viewer(ctx), gallery, email, role)).await;
         Ok(match Error::split(result)? {
             Ok((gallery, member)) => GalleryMemberPayload {
                 gallery: Some(gallery.into()),
@@ -461,7 +460,8 @@ impl GalleryMutation {
         let user = id::decode(&input.user_id)?;
         let service = &services(ctx).gallery;
         Ok(
-            match Error::split(service.remove_member(viewer(ctx), gallery, user).await)? {
+            match Error::split(retried(|| service.remove_member(viewer(ctx), gallery, user)).await)?
+            {
                 Ok(()) => {
                     // Whoever left does not see the gallery any more.
                     let gallery = service

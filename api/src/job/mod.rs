@@ -10,7 +10,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use entity::{JobId, Timestamp};
+use sea_orm::DbErr;
 use uuid::Uuid;
+
+use crate::error::Error;
 
 pub mod queue;
 pub mod worker;
@@ -99,8 +102,8 @@ pub enum JobError {
     LeaseLost,
 }
 
-impl From<crate::error::Error> for JobError {
-    fn from(error: crate::error::Error) -> Self {
+impl From<Error> for JobError {
+    fn from(error: Error) -> Self {
         Self::Retry {
             error: error.into(),
             after: None,
@@ -108,12 +111,27 @@ impl From<crate::error::Error> for JobError {
     }
 }
 
-impl From<sea_orm::DbErr> for JobError {
-    fn from(error: sea_orm::DbErr) -> Self {
+impl From<DbErr> for JobError {
+    fn from(error: DbErr) -> Self {
         Self::Retry {
             error: error.into(),
             after: None,
         }
+    }
+}
+
+impl JobError {
+    /// What a service answers that does within a request what jobs do too.
+    #[must_use]
+    pub fn into_error(self) -> Error {
+        let error = match self {
+            Self::Retry { error, .. } | Self::Fail(error) => error,
+            Self::LeaseLost => return Error::internal("the lease was lost"),
+        };
+        error
+            .downcast::<Error>()
+            .or_else(|error| error.downcast::<DbErr>().map(Error::from))
+            .unwrap_or_else(Error::Internal)
     }
 }
 

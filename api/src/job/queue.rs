@@ -10,12 +10,12 @@ use entity::{Timestamp, job};
 use sea_orm::sea_query::{CaseStatement, Expr, ExprTrait as _, LockBehavior, LockType, OnConflict};
 use sea_orm::{
     ActiveValue::Set, ColumnTrait as _, Condition, ConnectionTrait, DbErr, EntityTrait as _,
-    QueryFilter as _, QueryOrder as _, QuerySelect as _, RuntimeErr,
+    QueryFilter as _, QueryOrder as _, QuerySelect as _,
 };
 
 use super::{JobError, Lease, NewJob};
 use crate::clock::Clock;
-use crate::db::Db;
+use crate::db::{Db, Failure};
 use crate::error::Result;
 
 /// Attempts of a job before its first claim; from then on the worker's setting counts.
@@ -129,7 +129,9 @@ pub async fn claim(
             Ok(Look::Claimed(lease)) => return Ok(Some(lease)),
             Ok(Look::Nothing) => return Ok(None),
             Ok(Look::Raced) if rounds == 0 => return Ok(None),
-            Err(error) if rounds == 0 || !is_transient(&error) => return Err(error.into()),
+            Err(error) if rounds == 0 || Failure::of(&error) != Some(Failure::Conflict) => {
+                return Err(error.into());
+            }
             Ok(Look::Raced) | Err(_) => {}
         }
     }
@@ -360,22 +362,6 @@ pub fn backoff(attempts: i32, share: f64) -> Duration {
     let doublings = attempts.saturating_sub(1).clamp(0, 16);
     let seconds = f64::from(2_u32 << doublings).min(600.0);
     Duration::from_secs_f64(seconds * (1.0 - share.clamp(0.0, 1.0) / 2.0))
-}
-
-/// Whether the same transaction may well succeed when it is tried again.
-#[must_use]
-pub fn is_transient(error: &DbErr) -> bool {
-    let (DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error))) =
-        error
-    else {
-        return false;
-    };
-    // SQLSTATE of a serialisation failure (MySQL's deadlock too) and of PostgreSQL's deadlock;
-    // SQLite's SQLITE_BUSY.
-    error
-        .as_database_error()
-        .and_then(|error| error.code())
-        .is_some_and(|code| matches!(&*code, "40001" | "40P01" | "5"))
 }
 
 pub(super) fn micros(duration: Duration) -> i64 {

@@ -9,6 +9,7 @@ use entity::person;
 use super::loader::{FaceLoader, PersonLoader};
 use super::service::{FaceInPhoto, PersonChange, PersonFilter as Filter};
 use crate::access::Authorized;
+use crate::db::retried;
 use crate::error::Error;
 use crate::gallery::graphql::Gallery;
 use crate::gallery::loader::GalleryLoader;
@@ -334,7 +335,9 @@ impl PeopleMutation {
     ) -> GraphResult<UpdatePersonPayload> {
         let id = id::decode(&input.person_id)?;
         let people = &services(ctx).people;
-        let result = people.update_person(viewer(ctx), id, input.change()?).await;
+        let change = input.change()?;
+        let update = || people.update_person(viewer(ctx), id, change.clone());
+        let result = retried(update).await;
         let (person, errors) = match Error::split(result)? {
             Ok(person) => (Some(Person(person)), Vec::new()),
             Err(errors) => (None, errors),
@@ -354,7 +357,7 @@ impl PeopleMutation {
         let into = id::decode(&input.into_person_id)?;
         let from = id::decode_all(&input.from_person_ids)?;
         let people = &services(ctx).people;
-        let result = people.merge_people(viewer(ctx), into, &from).await;
+        let result = retried(|| people.merge_people(viewer(ctx), into, &from)).await;
         let (person, errors) = match Error::split(result)? {
             Ok(person) => (Some(Person(person)), Vec::new()),
             Err(errors) => (None, errors),

@@ -13,6 +13,7 @@ use crate::access::{Action, Authorized};
 use crate::analysis::graphql::AnalysisStep;
 use crate::auth::graphql::User;
 use crate::auth::loader::UserLoader;
+use crate::db::retried;
 use crate::error::Error;
 use crate::gallery::graphql::Gallery;
 use crate::gallery::loader::GalleryLoader;
@@ -357,7 +358,8 @@ impl PhotoMutation {
         input: DeletePhotosInput,
     ) -> GraphResult<DeletePhotosPayload> {
         let ids: Vec<PhotoId> = id::decode_all(&input.photo_ids)?;
-        let answers = match Error::split(services(ctx).photo.delete(viewer(ctx), &ids).await)? {
+        let service = &services(ctx).photo;
+        let answers = match Error::split(retried(|| service.delete(viewer(ctx), &ids)).await)? {
             Ok(answers) => answers,
             Err(errors) => {
                 return Ok(DeletePhotosPayload {

@@ -15,6 +15,7 @@ use sea_orm::{
 use super::rules;
 use super::service::{PhotoOutcome, UploadService, Verdict, outcomes};
 use crate::access::{Authorized, Viewer};
+use crate::db::retried;
 use crate::error::{Result, UserErrorCode};
 use crate::job::{NewJob, queue};
 use crate::storage::{ObjectKey, StorageError};
@@ -61,7 +62,7 @@ impl UploadService {
             };
             claimed.insert(photo.id, Err(code));
         }
-        let admitted = self.admit(&standing, now).await?;
+        let admitted = retried(|| self.admit(&standing, now)).await?;
         for photo in standing {
             let outcome = match (admitted.get(&photo.id), awaiting.get(&photo.id)) {
                 (Some(row), Some(authority)) => match row.status {

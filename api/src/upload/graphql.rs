@@ -8,6 +8,7 @@ use super::request::{FileOutcome, Upload};
 use super::rules::FileRequest;
 use super::service::PhotoOutcome;
 use crate::access::Authorized;
+use crate::db::retried;
 use crate::error::{Error, Result, UserError as ServiceUserError};
 use crate::graphql::error::{GraphResult, UserError, user_errors};
 use crate::graphql::{id, services, viewer};
@@ -239,7 +240,7 @@ impl UploadMutation {
         let files: Vec<FileRequest> = input.files.into_iter().map(Into::into).collect();
         let key = input.idempotency_key.as_deref();
         let service = &services(ctx).upload;
-        let answer = service.request(viewer(ctx), gallery, key, &files).await;
+        let answer = retried(|| service.request(viewer(ctx), gallery, key, &files)).await;
         let (results, errors) = parts(answer)?;
         Ok(RequestPhotoUploadsPayload {
             results: results.into_iter().map(Into::into).collect(),
@@ -269,7 +270,8 @@ impl UploadMutation {
         input: CancelPhotoUploadsInput,
     ) -> GraphResult<CancelPhotoUploadsPayload> {
         let ids: Vec<PhotoId> = id::decode_all(&input.photo_ids)?;
-        let (results, errors) = parts(services(ctx).upload.cancel(viewer(ctx), &ids).await)?;
+        let service = &services(ctx).upload;
+        let (results, errors) = parts(retried(|| service.cancel(viewer(ctx), &ids)).await)?;
         Ok(CancelPhotoUploadsPayload {
             results: results.into_iter().map(Into::into).collect(),
             user_errors: user_errors(errors),
