@@ -13,6 +13,7 @@ use local::{LocalAws, LocalConfig};
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::analysis::job::{AnalyseHandler, AnalysisSettings};
 use crate::analysis::media::{Media, MediaSettings};
@@ -64,6 +65,9 @@ pub struct App {
     services: Services,
     signer: Arc<GetSigner>,
     clock: Clock,
+    /// The machine's, for what S3 compares with its own.
+    own_clock: Clock,
+    _time: Option<AbortOnDropHandle<()>>,
     worker: Worker,
     live: LiveConnections,
     local: Option<LocalAws>,
@@ -103,6 +107,10 @@ impl App {
         let db = Db::connect_within(&url, config.database.max_connections, acquire)
             .await
             .context("cannot connect to the database")?;
+        let own_clock = clock;
+        let (clock, time) = crate::db::shared_time(&db, &own_clock)
+            .await
+            .context("cannot read the database's clock")?;
 
         let wiring = Wiring {
             config: &config,
@@ -127,6 +135,8 @@ impl App {
             services,
             signer,
             clock,
+            own_clock,
+            _time: time,
             worker,
             live: LiveConnections::default(),
             local: aws.local,
@@ -143,6 +153,7 @@ impl App {
             services: self.services.clone(),
             db: self.db.clone(),
             clock: self.clock.clone(),
+            own_clock: self.own_clock.clone(),
             signer: Arc::clone(&self.signer),
             get_url_seconds: self.config.s3.get_url_seconds,
             graphiql: self.config.graphiql,

@@ -70,6 +70,11 @@ impl Actor {
         &self.endpoint
     }
 
+    /// Lets go of all connections: the next request opens a new one.
+    pub fn reconnect(&mut self) {
+        self.http = reqwest::Client::new();
+    }
+
     /// The HTTP client.
     #[must_use]
     pub fn http(&self) -> &reqwest::Client {

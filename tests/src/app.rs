@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::path::Path;
 
 use eventgallery::app::App;
 use eventgallery::clock::Clock;
@@ -63,34 +64,8 @@ impl TestApp {
 
     async fn on(folder: TempDir, database: TestDatabase, environment: &[(&str, &str)]) -> Self {
         let s3 = aws::s3();
-        let rekognition = aws::rekognition();
-        let bucket = format!("test-{}", Clock::system().new_token().simple());
-        aws::client(&s3)
-            .create_bucket()
-            .bucket(&bucket)
-            .send()
-            .await
-            .expect("a bucket");
-        let mut settings: HashMap<String, String> = [
-            ("DATA_DIR", folder.path().display().to_string()),
-            ("DATABASE_URI", database.url.clone()),
-            ("S3_BUCKET", bucket.clone()),
-            ("S3_ENDPOINT", s3.url.clone()),
-            ("S3_PATH_STYLE", "true".into()),
-            ("S3_KEY", s3.access_key_id.clone()),
-            ("S3_SECRET", s3.secret_access_key.clone()),
-            ("REKOGNITION_ENDPOINT", rekognition.url),
-            ("AWS_REKOGNITION_KEY", rekognition.access_key_id),
-            ("AWS_REKOGNITION_SECRET", rekognition.secret_access_key),
-            ("REKOGNITION_MATCHER", "collection".into()),
-            ("REKOGNITION_SIMILARITY_THRESHOLD", "86".into()),
-            ("REKOGNITION_FACES_PER_SECOND", "10000".into()),
-            ("REKOGNITION_LABELS_PER_SECOND", "10000".into()),
-            ("DATABASE_MAX_CONNECTIONS", "5".into()),
-        ]
-        .into_iter()
-        .map(|(name, value)| (name.to_owned(), value))
-        .collect();
+        let bucket = aws::bucket(&s3).await;
+        let mut settings = settings(folder.path(), &database.url, &bucket);
         settings.extend(
             environment
                 .iter()
@@ -187,22 +162,7 @@ impl TestApp {
 
     /// Keys in the bucket, sorted.
     pub async fn objects(&self) -> Vec<String> {
-        let mut keys = Vec::new();
-        let mut pages = aws::client(&self.s3)
-            .list_objects_v2()
-            .bucket(&self.bucket)
-            .into_paginator()
-            .send();
-        while let Some(page) = pages.next().await {
-            keys.extend(
-                page.expect("a listing")
-                    .contents()
-                    .iter()
-                    .filter_map(|o| o.key().map(str::to_owned)),
-            );
-        }
-        keys.sort();
-        keys
+        aws::keys(&self.s3, &self.bucket).await
     }
 
     /// Ends it and drops its database.
@@ -229,6 +189,33 @@ impl Replica {
         self.server.abort();
         self.app.close().await.expect("closed");
     }
+}
+
+/// Settings by their names in the environment: this database, this bucket, the stand-ins or whatever
+/// S3 the environment names.
+#[must_use]
+pub fn settings(folder: &Path, database: &str, bucket: &str) -> HashMap<String, String> {
+    let (s3, rekognition) = (aws::s3(), aws::rekognition());
+    [
+        ("DATA_DIR", folder.display().to_string()),
+        ("DATABASE_URI", database.to_owned()),
+        ("S3_BUCKET", bucket.to_owned()),
+        ("S3_ENDPOINT", s3.url),
+        ("S3_PATH_STYLE", "true".into()),
+        ("S3_KEY", s3.access_key_id),
+        ("S3_SECRET", s3.secret_access_key),
+        ("REKOGNITION_ENDPOINT", rekognition.url),
+        ("AWS_REKOGNITION_KEY", rekognition.access_key_id),
+        ("AWS_REKOGNITION_SECRET", rekognition.secret_access_key),
+        ("REKOGNITION_MATCHER", "collection".into()),
+        ("REKOGNITION_SIMILARITY_THRESHOLD", "86".into()),
+        ("REKOGNITION_FACES_PER_SECOND", "10000".into()),
+        ("REKOGNITION_LABELS_PER_SECOND", "10000".into()),
+        ("DATABASE_MAX_CONNECTIONS", "5".into()),
+    ]
+    .into_iter()
+    .map(|(name, value)| (name.to_owned(), value))
+    .collect()
 }
 
 fn config(settings: &HashMap<String, String>) -> Config {
