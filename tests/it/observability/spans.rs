@@ -167,7 +167,7 @@ async fn requests_jobs_and_calls_arrive_as_spans() {
 #[test]
 fn an_endpoint_that_cannot_work_is_named_at_the_start() {
     let folder = tempfile::tempdir().unwrap();
-    let ended = std::process::Command::new(crate::crash::binary())
+    let ended = std::process::Command::new(harness::process::binary())
         .arg("worker")
         .current_dir(folder.path())
         .env("DATA_DIR", folder.path())
