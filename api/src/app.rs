@@ -8,12 +8,12 @@ use aws_config::BehaviorVersion;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use axum::Router;
-use axum::serve::ListenerExt as _;
 use entity::gallery::Matcher;
 use local::{LocalAws, LocalConfig};
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::analysis::job::{AnalyseHandler, AnalysisSettings};
 use crate::analysis::media::{Media, MediaSettings};
@@ -38,6 +38,7 @@ use crate::people::job::GroupHandler;
 use crate::people::service::PeopleService;
 use crate::photo::job::DeletePhoto;
 use crate::photo::service::PhotoService;
+use crate::shutdown::Shutdown;
 use crate::storage::ObjectStore;
 use crate::storage::presign::GetSigner;
 use crate::storage::s3::{S3Settings, S3Store};
@@ -65,11 +66,15 @@ pub struct App {
     services: Services,
     signer: Arc<GetSigner>,
     clock: Clock,
+    /// The machine's, for what S3 compares with its own.
+    own_clock: Clock,
+    _time: Option<AbortOnDropHandle<()>>,
     worker: Worker,
     live: LiveConnections,
     store: Arc<dyn ObjectStore>,
     metrics: Metrics,
     local: Option<LocalAws>,
+    stop: CancellationToken,
 }
 
 impl App {
@@ -107,6 +112,10 @@ impl App {
         let db = Db::connect_within(&url, config.database.max_connections, acquire)
             .await
             .context("cannot connect to the database")?;
+        let own_clock = clock;
+        let (clock, time) = crate::db::shared_time(&db, &own_clock)
+            .await
+            .context("cannot read the database's clock")?;
 
         let wiring = Wiring {
             config: &config,
@@ -132,11 +141,14 @@ impl App {
             services,
             signer,
             clock,
+            own_clock,
+            _time: time,
             worker,
             live: LiveConnections::default(),
             store,
             metrics,
             local: aws.local,
+            stop: CancellationToken::new(),
         })
     }
 
@@ -150,9 +162,11 @@ impl App {
             db: self.db.clone(),
             store: Arc::clone(&self.store),
             clock: self.clock.clone(),
+            own_clock: self.own_clock.clone(),
             signer: Arc::clone(&self.signer),
             get_url_seconds: self.config.s3.get_url_seconds,
             graphiql: self.config.graphiql,
+            stop: self.stop.clone(),
             live: self.live.clone(),
             metrics: self.metrics.clone(),
             trusted_proxies: self.config.trusted_proxies,
@@ -163,7 +177,8 @@ impl App {
     pub fn operations(&self) -> Router {
         let (db, clock) = (self.db.clone(), self.clock.clone());
         let scrape = Scrape::new(self.metrics.clone(), db, clock, self.worker.kinds());
-        crate::http::operations(scrape, self.db.clone(), Arc::clone(&self.store))
+        let (db, store) = (self.db.clone(), Arc::clone(&self.store));
+        crate::http::operations(scrape, db, store, self.stop.clone())
     }
 
     /// What the process counts.
@@ -203,49 +218,76 @@ impl App {
     }
 
     /// Serves the API, and works on the queue if configured, until `stop` is cancelled. Requests,
-    /// sockets and event streams then have `shutdown_seconds` to end.
+    /// sockets, event streams and jobs then have `shutdown_seconds` to end.
     ///
     /// # Errors
     /// The listener's.
     pub async fn serve(self, listener: TcpListener, stop: CancellationToken) -> Result<()> {
+        let shutdown = Shutdown::of(self.config.shutdown_seconds);
+        let stop = self.stopped_by(stop);
         let worker = self.config.worker.enabled.then(|| {
             let (worker, stop) = (self.worker.clone(), stop.clone());
             tokio::spawn(async move { worker.run(stop).await })
         });
-        // Nagle's algorithm holds the end of an answer back for 40 ms.
-        let listener = listener.tap_io(|stream| {
-            if let Err(error) = stream.set_nodelay(true) {
-                tracing::debug!(%error, "TCP_NODELAY");
-            }
-        });
-        let service = self
-            .router()?
-            .into_make_service_with_connect_info::<std::net::SocketAddr>();
-        let graceful = stop.clone();
-        let requests = axum::serve(listener, service)
-            .with_graceful_shutdown(async move { graceful.cancelled().await });
-        let served = async {
-            let served = requests.await;
-            stop.cancel();
-            served
-        };
+        let router = self.router()?;
+        let server = crate::http::server::serve(listener, router, stop.clone(), shutdown.drain);
         let live = async {
             stop.cancelled().await;
-            // axum counts requests; a socket is none any more.
+            // Not before: who comes back here at once would be turned away.
+            tokio::time::sleep(shutdown.drain).await;
             self.live.close().await;
         };
-        let patience = async {
-            stop.cancelled().await;
-            tokio::time::sleep(Duration::from_secs(u64::from(self.config.shutdown_seconds))).await;
+        let all = async {
+            let served = async {
+                let served = server.await;
+                // Where the listener failed everything stops.
+                stop.cancel();
+                served
+            };
+            let (served, ()) = tokio::join!(served, live);
+            if let Some(worker) = worker {
+                worker.await?;
+            }
+            anyhow::Ok(served?)
         };
-        tokio::select! {
-            (served, ()) = async { tokio::join!(served, live) } => served?,
-            () = patience => tracing::warn!("requests or sockets had to be cut off"),
+        shutdown.within(&stop, all).await?;
+        self.close_within(shutdown.rest).await
+    }
+
+    /// Works on the queue until `stop` is cancelled, and for at most `shutdown_seconds` more.
+    ///
+    /// # Errors
+    /// The database's, when its connections are closed.
+    pub async fn work(self, stop: CancellationToken) -> Result<()> {
+        let shutdown = Shutdown::of(self.config.shutdown_seconds);
+        let stop = self.stopped_by(stop);
+        let all = async {
+            self.worker.run(stop.clone()).await;
+            Ok(())
+        };
+        shutdown.within(&stop, all).await?;
+        self.close_within(shutdown.rest).await
+    }
+
+    /// The application's own token, cancelled with `signal`.
+    fn stopped_by(&self, signal: CancellationToken) -> CancellationToken {
+        let stop = self.stop.clone();
+        tokio::spawn(async move {
+            signal.cancelled().await;
+            stop.cancel();
+        });
+        self.stop.clone()
+    }
+
+    /// Closes what is open, as far as that goes in time: nothing is lost with an open connection.
+    async fn close_within(self, time: Duration) -> Result<()> {
+        match tokio::time::timeout(time, self.close()).await {
+            Ok(closed) => closed,
+            Err(_) => {
+                tracing::warn!("connections were left open at the end");
+                Ok(())
+            }
         }
-        if let Some(worker) = worker {
-            worker.await?;
-        }
-        self.close().await
     }
 
     /// Closes what is open.
@@ -363,7 +405,7 @@ impl Wiring<'_> {
             concurrency: self.config.worker.concurrency as usize,
             lease_seconds: self.config.worker.lease_seconds,
             max_attempts: self.config.worker.max_attempts,
-            grace: Duration::from_secs(u64::from(self.config.shutdown_seconds)),
+            grace: Shutdown::of(self.config.shutdown_seconds).work,
         };
         Worker::measured(
             db.clone(),

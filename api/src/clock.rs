@@ -3,6 +3,7 @@
 //! Everything else gets a [`Clock`], so that a test can hold time still and move it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use entity::Timestamp;
@@ -16,7 +17,8 @@ pub struct Clock(Source);
 
 #[derive(Clone)]
 enum Source {
-    System,
+    /// The system's, so many microseconds ahead.
+    System(Arc<AtomicI64>),
     Manual(Arc<watch::Sender<i64>>),
 }
 
@@ -33,7 +35,7 @@ impl Clock {
     /// The system's clock.
     #[must_use]
     pub fn system() -> Self {
-        Self(Source::System)
+        Self(Source::System(Arc::default()))
     }
 
     /// A clock that stands at the system's present time until it is moved.
@@ -46,7 +48,9 @@ impl Clock {
     #[must_use]
     pub fn now(&self) -> Timestamp {
         match &self.0 {
-            Source::System => system_now(),
+            Source::System(ahead) => {
+                Timestamp(system_now().0.saturating_add(ahead.load(Ordering::SeqCst)))
+            }
             Source::Manual(micros) => Timestamp(*micros.borrow()),
         }
     }
@@ -59,10 +63,36 @@ impl Clock {
         }
     }
 
+    /// Whether it only moves when it is moved.
+    #[must_use]
+    pub fn is_manual(&self) -> bool {
+        matches!(self.0, Source::Manual(_))
+    }
+
+    /// A system's clock so many microseconds ahead of this one. A manual clock stays itself: it goes
+    /// where its test wants it.
+    #[must_use]
+    pub fn ahead(&self, micros: i64) -> Self {
+        match &self.0 {
+            Source::System(ahead) => {
+                let ahead = ahead.load(Ordering::SeqCst).saturating_add(micros);
+                Self(Source::System(Arc::new(AtomicI64::new(ahead))))
+            }
+            Source::Manual(_) => self.clone(),
+        }
+    }
+
+    /// Sets a system's clock, and all its clones, ahead by so many microseconds.
+    pub fn set_ahead(&self, micros: i64) {
+        if let Source::System(ahead) = &self.0 {
+            ahead.fetch_add(micros, Ordering::SeqCst);
+        }
+    }
+
     /// Waits until it is `moment`. A [manual](Clock::manual) clock gets there when it is moved.
     pub async fn reach(&self, moment: Timestamp) {
         match &self.0 {
-            Source::System => loop {
+            Source::System(_) => loop {
                 let left = moment.0.saturating_sub(self.now().0);
                 let Some(left) = u64::try_from(left).ok().filter(|left| *left > 0) else {
                     return;

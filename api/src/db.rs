@@ -14,9 +14,11 @@ use crate::event::{self, Happening};
 
 mod failure;
 mod migrate;
+mod time;
 
 pub use failure::{Failure, retried};
 pub use migrate::migrate;
+pub use time::shared_time;
 
 /// How long a statement waits for a connection where nobody says otherwise.
 const ACQUIRE: Duration = Duration::from_secs(5);

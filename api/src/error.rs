@@ -45,6 +45,10 @@ pub enum Error {
     Internal(#[source] anyhow::Error),
 }
 
+/// How long clients are asked to wait for what does not answer: a restart or a failover is seldom
+/// over sooner, and nobody waits much longer than it takes.
+pub const UNAVAILABLE_SECONDS: u64 = 5;
+
 /// Shorthand for service results.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -52,6 +56,18 @@ impl Error {
     /// An internal error with words for the log.
     pub fn internal(message: impl Display) -> Self {
         Self::Internal(anyhow::anyhow!("{message}"))
+    }
+
+    /// Seconds after which the same request may work, where waiting helps.
+    #[must_use]
+    pub fn retry_after_seconds(&self) -> Option<u64> {
+        match self {
+            Self::RateLimited {
+                retry_after_seconds,
+            } => Some(*retry_after_seconds),
+            Self::Unavailable { .. } => Some(UNAVAILABLE_SECONDS),
+            _ => None,
+        }
     }
 
     /// One expected outcome.

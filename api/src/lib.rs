@@ -22,6 +22,7 @@ pub mod metrics;
 pub mod page;
 pub mod people;
 pub mod photo;
+pub mod shutdown;
 pub mod storage;
 pub mod telemetry;
 pub mod upload;

@@ -75,7 +75,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
     }
     let config = Config::load(&cli.config)?;
     let runtime = tokio::runtime::Runtime::new()?;
-    runtime.block_on(async {
+    let result = runtime.block_on(async {
         match cli.command {
             None => serve::serve(config, true).await,
             Some(Command::Serve { no_worker }) => serve::serve(config, !no_worker).await,
@@ -85,5 +85,8 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             Some(Command::Local(arguments)) => local::run(config, arguments).await,
             Some(Command::Schema | Command::Defaults | Command::Samples { .. }) => Ok(()),
         }
-    })
+    });
+    // A picture that is being decoded cannot be interrupted, only left.
+    runtime.shutdown_timeout(std::time::Duration::from_millis(200));
+    result
 }

@@ -1,39 +1,34 @@
 //! `kill -9` at any moment: every confirmed photo ends READY or FAILED, none twice, nothing orphaned.
 
-use std::io::{BufRead as _, BufReader};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::Path;
 use std::time::Duration;
 
 use harness::Actor;
 use harness::actor::text;
 use harness::database::TestDatabase;
 use harness::pictures::{self, Picture};
+use harness::process::Process;
 use local::{LocalAws, LocalConfig};
 use serde_json::json;
 
 /// A server process; killed when dropped.
 struct Server {
-    child: Child,
+    process: Process,
     url: String,
 }
 
 impl Server {
     fn start(folder: &Path, database: &str) -> Self {
-        let mut child = Command::new(binary())
-            .current_dir(folder)
-            .env("DATA_DIR", folder.join("data"))
-            .env("DATABASE_URI", database)
-            .env("EVENTGALLERY_LISTEN", "127.0.0.1:0")
-            .env("WORKER_LEASE_SECONDS", "10")
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("the server starts");
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().expect("stdout"))
-            .read_line(&mut line)
-            .expect("a line");
+        let data = folder.join("data").display().to_string();
+        let environment = [
+            ("DATA_DIR", data.as_str()),
+            ("DATABASE_URI", database),
+            ("EVENTGALLERY_LISTEN", "127.0.0.1:0"),
+            ("WORKER_LEASE_SECONDS", "10"),
+        ];
+        let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let mut process = Process::start(folder, "server", &[], &environment.into());
+        let line = process.first_line();
         let url = line
             .split_whitespace()
             .last()
@@ -41,39 +36,8 @@ impl Server {
             .trim_end_matches("/graphql")
             .to_owned();
         assert!(url.starts_with("http://127.0.0.1:"), "{line}");
-        Self { child, url }
+        Self { process, url }
     }
-
-    /// Most memory that the process ever held, in bytes.
-    fn peak_memory(&self) -> Option<u64> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).ok()?;
-        let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
-        Some(line.split_whitespace().nth(1)?.parse::<u64>().ok()? * 1024)
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // SIGKILL: no handler of ours runs.
-        self.child.kill().expect("killed");
-        self.child.wait().expect("gone");
-    }
-}
-
-/// The binary beside the tests.
-pub(crate) fn binary() -> PathBuf {
-    let tests = std::env::current_exe().expect("this test's file");
-    let file = tests
-        .ancestors()
-        .nth(2)
-        .expect("target/debug")
-        .join("eventgallery");
-    assert!(
-        file.exists(),
-        "run `cargo build` first: {} is missing",
-        file.display()
-    );
-    file
 }
 
 #[tokio::test]
@@ -154,7 +118,7 @@ async fn nothing_is_lost_or_doubled_by_kill_9() {
         json!(photos.len()),
         "none twice"
     );
-    if let Some(bytes) = server.peak_memory() {
+    if let Some(bytes) = server.process.peak_memory() {
         assert!(
             bytes < 400 << 20,
             "{} MB with the models loaded",

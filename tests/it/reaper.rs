@@ -28,7 +28,7 @@ async fn an_upload_that_never_came_is_removed_and_one_that_came_is_confirmed() {
         text(&results[0]["photo"]["id"]),
         text(&results[1]["photo"]["id"]),
     );
-    let ada = fresh(&app, &ada).await;
+    let ada = app.fresh(&ada).await;
     assert_eq!(
         ada.photo(&never, "status").await["status"],
         "AWAITING_UPLOAD",
@@ -39,7 +39,7 @@ async fn an_upload_that_never_came_is_removed_and_one_that_came_is_confirmed() {
         app.clock.advance(LONG_ENOUGH);
         app.run_jobs().await;
     }
-    let ada = fresh(&app, &ada).await;
+    let ada = app.fresh(&ada).await;
     let document = "query($id: ID!) { photo(id: $id) { id } }";
     assert_eq!(
         ada.error_code(document, json!({ "id": never })).await,
@@ -138,17 +138,4 @@ async fn multipart_uploads_that_nobody_completes_are_aborted_after_a_day() {
     app.run_jobs().await;
     assert_eq!(incomplete().await, ["others/b"]);
     app.stop().await;
-}
-
-/// Signs in again: the clock has moved past the access token's end.
-async fn fresh(app: &TestApp, actor: &harness::Actor) -> harness::Actor {
-    let mut again = app.anonymous();
-    again.email.clone_from(&actor.email);
-    again.password.clone_from(&actor.password);
-    let input = json!({ "email": actor.email, "password": actor.password });
-    let session = again
-        .mutate("signIn", "SignInInput", input, "accessToken")
-        .await;
-    again.token = Some(text(&session["accessToken"]));
-    again
 }

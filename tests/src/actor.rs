@@ -70,6 +70,11 @@ impl Actor {
         &self.endpoint
     }
 
+    /// Lets go of all connections: the next request opens a new one.
+    pub fn reconnect(&mut self) {
+        self.http = reqwest::Client::new();
+    }
+
     /// The HTTP client.
     #[must_use]
     pub fn http(&self) -> &reqwest::Client {
@@ -78,14 +83,23 @@ impl Actor {
 
     /// Sends a document; the whole answer with its HTTP status.
     pub async fn send(&self, document: &str, variables: Value) -> (u16, Value) {
+        let response = self.post(document, variables).await.expect("an answer");
+        let status = response.status().as_u16();
+        (status, response.json().await.expect("JSON"))
+    }
+
+    /// Sends a document; the HTTP response as it came, if one did.
+    pub async fn post(
+        &self,
+        document: &str,
+        variables: Value,
+    ) -> reqwest::Result<reqwest::Response> {
         let body = json!({ "query": document, "variables": variables });
         let mut request = self.http.post(&self.endpoint).json(&body);
         if let Some(token) = &self.token {
             request = request.bearer_auth(token);
         }
-        let response = request.send().await.expect("an answer");
-        let status = response.status().as_u16();
-        (status, response.json().await.expect("JSON"))
+        request.send().await
     }
 
     /// `data` of a document that must not fail.

@@ -2,19 +2,22 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::path::Path;
 
 use eventgallery::app::App;
 use eventgallery::clock::Clock;
 use eventgallery::config::Config;
 use eventgallery::db::Db;
+use serde_json::json;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::actor::Actor;
+use crate::actor::{Actor, text};
 use crate::aws::{self, Endpoint};
-use crate::database::TestDatabase;
+use crate::database::{TestDatabase, is_server};
+use crate::line::Line;
 
 /// The application, served on a loopback port.
 pub struct TestApp {
@@ -43,35 +46,27 @@ impl TestApp {
     pub async fn with(environment: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let database = TestDatabase::create(folder.path()).await;
+        Self::on(folder, database, environment).await
+    }
+
+    /// As [`TestApp::with`], on a database server behind a line that the test holds in its hands;
+    /// none on SQLite, which has no connection to lose.
+    pub async fn behind_a_line(environment: &[(&str, &str)]) -> Option<(Self, Line)> {
+        if !is_server() {
+            return None;
+        }
+        let folder = tempfile::tempdir().expect("a folder");
+        let database = TestDatabase::create(folder.path()).await;
+        let (line, url) = Line::to_database(&database.url).await;
+        let mut environment = environment.to_vec();
+        environment.push(("DATABASE_URI", &url));
+        Some((Self::on(folder, database, &environment).await, line))
+    }
+
+    async fn on(folder: TempDir, database: TestDatabase, environment: &[(&str, &str)]) -> Self {
         let s3 = aws::s3();
-        let rekognition = aws::rekognition();
-        let bucket = format!("test-{}", Clock::system().new_token().simple());
-        aws::client(&s3)
-            .create_bucket()
-            .bucket(&bucket)
-            .send()
-            .await
-            .expect("a bucket");
-        let mut settings: HashMap<String, String> = [
-            ("DATA_DIR", folder.path().display().to_string()),
-            ("DATABASE_URI", database.url.clone()),
-            ("S3_BUCKET", bucket.clone()),
-            ("S3_ENDPOINT", s3.url.clone()),
-            ("S3_PATH_STYLE", "true".into()),
-            ("S3_KEY", s3.access_key_id.clone()),
-            ("S3_SECRET", s3.secret_access_key.clone()),
-            ("REKOGNITION_ENDPOINT", rekognition.url),
-            ("AWS_REKOGNITION_KEY", rekognition.access_key_id),
-            ("AWS_REKOGNITION_SECRET", rekognition.secret_access_key),
-            ("REKOGNITION_MATCHER", "collection".into()),
-            ("REKOGNITION_SIMILARITY_THRESHOLD", "86".into()),
-            ("REKOGNITION_FACES_PER_SECOND", "10000".into()),
-            ("REKOGNITION_LABELS_PER_SECOND", "10000".into()),
-            ("DATABASE_MAX_CONNECTIONS", "5".into()),
-        ]
-        .into_iter()
-        .map(|(name, value)| (name.to_owned(), value))
-        .collect();
+        let bucket = aws::bucket(&s3).await;
+        let mut settings = settings(folder.path(), &database.url, &bucket);
         settings.extend(
             environment
                 .iter()
@@ -107,7 +102,12 @@ impl TestApp {
 
     /// Another process on the same database, bucket and clock.
     pub async fn replica(&self) -> Replica {
-        let (app, url, server) = serve(&self.settings, self.clock.clone()).await;
+        self.replica_with(self.clock.clone()).await
+    }
+
+    /// Another process, with a clock of its own.
+    pub async fn replica_with(&self, clock: Clock) -> Replica {
+        let (app, url, server) = serve(&self.settings, clock).await;
         Replica { app, url, server }
     }
 
@@ -120,6 +120,28 @@ impl TestApp {
     /// Somebody with a fresh account.
     pub async fn user(&self, name: &str) -> Actor {
         Actor::register(&self.url, name).await
+    }
+
+    /// Somebody signed in again: the clock has moved past their access token's end.
+    pub async fn fresh(&self, actor: &Actor) -> Actor {
+        let mut again = self.anonymous();
+        again.email.clone_from(&actor.email);
+        again.password.clone_from(&actor.password);
+        again.id.clone_from(&actor.id);
+        let input = json!({ "email": actor.email, "password": actor.password });
+        let session = again
+            .mutate("signIn", "SignInInput", input, "accessToken")
+            .await;
+        again.token = Some(text(&session["accessToken"]));
+        again
+    }
+
+    /// Status and body of a plain GET.
+    pub async fn get(&self, path: &str) -> (u16, String) {
+        let answer = reqwest::get(format!("{}{path}", self.url)).await;
+        let answer = answer.expect("an answer");
+        let status = answer.status().as_u16();
+        (status, answer.text().await.expect("a body"))
     }
 
     /// Runs every job that is due; answers how many ran.
@@ -153,22 +175,7 @@ impl TestApp {
 
     /// Keys in the bucket, sorted.
     pub async fn objects(&self) -> Vec<String> {
-        let mut keys = Vec::new();
-        let mut pages = aws::client(&self.s3)
-            .list_objects_v2()
-            .bucket(&self.bucket)
-            .into_paginator()
-            .send();
-        while let Some(page) = pages.next().await {
-            keys.extend(
-                page.expect("a listing")
-                    .contents()
-                    .iter()
-                    .filter_map(|o| o.key().map(str::to_owned)),
-            );
-        }
-        keys.sort();
-        keys
+        aws::keys(&self.s3, &self.bucket).await
     }
 
     /// Ends it and drops its database.
@@ -197,6 +204,38 @@ impl Replica {
     }
 }
 
+/// Settings by their names in the environment: this database, this bucket, the stand-ins or whatever
+/// S3 the environment names.
+#[must_use]
+pub fn settings(folder: &Path, database: &str, bucket: &str) -> HashMap<String, String> {
+    let (s3, rekognition) = (aws::s3(), aws::rekognition());
+    [
+        ("DATA_DIR", folder.display().to_string()),
+        ("DATABASE_URI", database.to_owned()),
+        ("S3_BUCKET", bucket.to_owned()),
+        ("S3_ENDPOINT", s3.url),
+        ("S3_PATH_STYLE", "true".into()),
+        ("S3_KEY", s3.access_key_id),
+        ("S3_SECRET", s3.secret_access_key),
+        ("REKOGNITION_ENDPOINT", rekognition.url),
+        ("AWS_REKOGNITION_KEY", rekognition.access_key_id),
+        ("AWS_REKOGNITION_SECRET", rekognition.secret_access_key),
+        ("REKOGNITION_MATCHER", "collection".into()),
+        ("REKOGNITION_SIMILARITY_THRESHOLD", "86".into()),
+        ("REKOGNITION_FACES_PER_SECOND", "10000".into()),
+        ("REKOGNITION_LABELS_PER_SECOND", "10000".into()),
+        ("DATABASE_MAX_CONNECTIONS", "5".into()),
+    ]
+    .into_iter()
+    .map(|(name, value)| (name.to_owned(), value))
+    .collect()
+}
+
+fn config(settings: &HashMap<String, String>) -> Config {
+    let file = std::path::Path::new("eventgallery.toml");
+    Config::from_sources(file, |name| settings.get(name).cloned()).expect("a configuration")
+}
+
 async fn serve(settings: &HashMap<String, String>, clock: Clock) -> (App, String, JoinHandle<()>) {
     let app = wire(settings, clock).await;
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
@@ -212,10 +251,7 @@ async fn serve(settings: &HashMap<String, String>, clock: Clock) -> (App, String
 }
 
 async fn wire(settings: &HashMap<String, String>, clock: Clock) -> App {
-    let file = std::path::Path::new("eventgallery.toml");
-    let config =
-        Config::from_sources(file, |name| settings.get(name).cloned()).expect("a configuration");
-    App::start(config, clock)
+    App::start(config(settings), clock)
         .await
         .expect("the application starts")
 }

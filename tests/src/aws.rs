@@ -100,6 +100,32 @@ pub fn analysis_works() -> bool {
     std::env::var("TEST_S3_ENDPOINT").is_err()
 }
 
+/// Makes a bucket that nobody else uses.
+pub async fn bucket(endpoint: &Endpoint) -> String {
+    let token = eventgallery::clock::Clock::system().new_token();
+    let bucket = format!("test-{}", token.simple());
+    let create = client(endpoint).create_bucket().bucket(&bucket);
+    create.send().await.expect("a bucket");
+    bucket
+}
+
+/// Keys of a bucket, sorted.
+pub async fn keys(endpoint: &Endpoint, bucket: &str) -> Vec<String> {
+    let mut keys = Vec::new();
+    let list = client(endpoint).list_objects_v2().bucket(bucket);
+    let mut pages = list.into_paginator().send();
+    while let Some(page) = pages.next().await {
+        let page = page.expect("a listing");
+        keys.extend(
+            page.contents()
+                .iter()
+                .filter_map(|object| object.key().map(str::to_owned)),
+        );
+    }
+    keys.sort();
+    keys
+}
+
 /// An SDK client of the store.
 #[must_use]
 pub fn client(endpoint: &Endpoint) -> aws_sdk_s3::Client {

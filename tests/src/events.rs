@@ -45,6 +45,19 @@ impl Actor {
         }
     }
 
+    /// Follows a gallery at a server that may be down: none then, and none where it refuses.
+    pub async fn try_follow(&self, gallery: &str, after: &str) -> Option<Events> {
+        let document = format!(
+            "subscription($id: ID!, $after: String) {{ galleryEvents(galleryId: $id, after: $after) {{ {SELECTION} }} }}"
+        );
+        let variables = json!({ "id": gallery, "after": after });
+        let response = self.try_subscribe(&document, variables).await.ok()?;
+        let content_type = response.headers().get("content-type");
+        content_type
+            .is_some_and(|value| value.as_bytes().starts_with(b"text/event"))
+            .then(|| Events::of(response))
+    }
+
     /// The first result of a subscription, or the answer of a request that was refused before it.
     pub async fn first_event(&self, document: &str, variables: Value) -> Value {
         let response = self.subscribe(document, variables).await;
@@ -59,6 +72,15 @@ impl Actor {
 
     /// Sends a document as GraphQL over SSE does.
     pub async fn subscribe(&self, document: &str, variables: Value) -> reqwest::Response {
+        let answer = self.try_subscribe(document, variables).await;
+        answer.expect("an answer")
+    }
+
+    async fn try_subscribe(
+        &self,
+        document: &str,
+        variables: Value,
+    ) -> reqwest::Result<reqwest::Response> {
         let body = json!({ "query": document, "variables": variables });
         let mut request = self
             .http()
@@ -68,7 +90,7 @@ impl Actor {
         if let Some(token) = &self.token {
             request = request.bearer_auth(token);
         }
-        request.send().await.expect("an answer")
+        request.send().await
     }
 }
 
@@ -120,7 +142,8 @@ impl Events {
         }
     }
 
-    async fn next_answer(&mut self) -> Option<Value> {
+    /// The next result, an error or not; none at the end of the stream.
+    pub async fn next_answer(&mut self) -> Option<Value> {
         loop {
             match self.frames.pop_front() {
                 Some((event, data)) if event == "next" => {

@@ -15,10 +15,14 @@ pub mod actor;
 pub mod app;
 pub mod aws;
 pub mod database;
+pub mod disk;
 pub mod events;
+pub mod failover;
+pub mod gate;
 pub mod line;
 pub mod meter;
 pub mod pictures;
+pub mod process;
 pub mod socket;
 pub mod upload;
 

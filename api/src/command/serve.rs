@@ -48,11 +48,10 @@ pub async fn work(config: Config) -> Result<()> {
     let operations = operations_listener(&config).await?;
     let app = App::start(config, Clock::system()).await?;
     let operations = serve_operations(operations, &app);
-    app.worker().run(stop_signal()).await;
-    let closed = app.close().await;
+    let worked = app.work(stop_signal()).await;
     drop(operations);
     telemetry.stop().await;
-    closed
+    worked
 }
 
 /// Brings the database's schema up to date.
@@ -69,29 +68,35 @@ pub async fn migrate(config: Config) -> Result<()> {
     migrated
 }
 
-/// Cancelled by Ctrl-C and SIGTERM.
+/// Cancelled by Ctrl-C and SIGTERM. At the second of them the process ends at once.
 #[must_use]
 pub fn stop_signal() -> CancellationToken {
     let token = CancellationToken::new();
     let stop = token.clone();
     tokio::spawn(async move {
-        let interrupt = tokio::signal::ctrl_c();
-        #[cfg(unix)]
-        {
-            use tokio::signal::unix::{SignalKind, signal};
-            match signal(SignalKind::terminate()) {
-                Ok(mut terminate) => tokio::select! {
-                    _ = interrupt => {}
-                    _ = terminate.recv() => {}
-                },
-                Err(_) => drop(interrupt.await),
-            }
-        }
-        #[cfg(not(unix))]
-        drop(interrupt.await);
+        signal().await;
         stop.cancel();
+        signal().await;
+        std::process::exit(130);
     });
     token
+}
+
+async fn signal() {
+    let interrupt = tokio::signal::ctrl_c();
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        match signal(SignalKind::terminate()) {
+            Ok(mut terminate) => tokio::select! {
+                _ = interrupt => {}
+                _ = terminate.recv() => {}
+            },
+            Err(_) => drop(interrupt.await),
+        }
+    }
+    #[cfg(not(unix))]
+    drop(interrupt.await);
 }
 
 /// Where `metrics.listen` says, if it does.

@@ -11,6 +11,9 @@ use async_graphql::{Enum, ErrorExtensionValues, SimpleObject};
 use crate::error::{Error, UserError as ServiceUserError, UserErrorCode as ServiceCode};
 use crate::metrics::Metrics;
 
+/// Key in `extensions` of an error after which waiting helps.
+pub const RETRY_AFTER_SECONDS: &str = "retryAfterSeconds";
+
 /// What a resolver answers.
 pub type GraphResult<T> = Result<T, GraphError>;
 
@@ -50,11 +53,8 @@ impl From<GraphError> for async_graphql::Error {
     fn from(GraphError(error): GraphError) -> Self {
         let mut extensions = ErrorExtensionValues::default();
         extensions.set("code", code(&error));
-        if let Error::RateLimited {
-            retry_after_seconds,
-        } = &*error
-        {
-            extensions.set("retryAfterSeconds", *retry_after_seconds);
+        if let Some(seconds) = error.retry_after_seconds() {
+            extensions.set(RETRY_AFTER_SECONDS, seconds);
         }
         // The id joins what the client sees with the chain in the log.
         if let Error::Internal(source) | Error::Unavailable { source, .. } = &*error {

@@ -25,7 +25,7 @@ pub struct Sources {
     pub services: Services,
     /// Database.
     pub db: Db,
-    /// Clock.
+    /// The machine's clock, for signing.
     pub clock: Clock,
     /// Signs image URLs.
     pub signer: Arc<GetSigner>,

@@ -2,6 +2,9 @@
 
 use async_graphql::{ErrorExtensionValues, Pos, ServerError};
 
+use super::error::RETRY_AFTER_SECONDS;
+use crate::error::UNAVAILABLE_SECONDS;
+
 /// Longest message that a client sees: the parser quotes the document.
 const MAX_MESSAGE_CHARS: usize = 300;
 
@@ -14,6 +17,8 @@ pub struct Problem {
     pub message: String,
     /// Places in the document.
     pub locations: Vec<Pos>,
+    /// Seconds after which the same request may work, where waiting helps.
+    pub retry_after_seconds: Option<u64>,
 }
 
 impl Problem {
@@ -23,6 +28,7 @@ impl Problem {
             code,
             message: clip(&message),
             locations: Vec::new(),
+            retry_after_seconds: None,
         }
     }
 
@@ -61,13 +67,16 @@ impl Problem {
 
     /// The process takes no more of these for now.
     pub fn unavailable(message: impl Into<String>) -> Self {
-        Self::new("UNAVAILABLE", message)
+        Self {
+            retry_after_seconds: Some(UNAVAILABLE_SECONDS),
+            ..Self::new("UNAVAILABLE", message)
+        }
     }
 
     /// The request took too long.
     #[must_use]
     pub fn timeout() -> Self {
-        Self::unavailable("the request took too long; ask for less")
+        Self::unavailable("the request took too long; try again later or ask for less")
     }
 
     /// A document that does not parse. The parser draws the line in question, all 100 kB of it if
@@ -101,6 +110,9 @@ impl From<Problem> for ServerError {
     fn from(problem: Problem) -> Self {
         let mut extensions = ErrorExtensionValues::default();
         extensions.set("code", problem.code);
+        if let Some(seconds) = problem.retry_after_seconds {
+            extensions.set(RETRY_AFTER_SECONDS, seconds);
+        }
         let mut error = Self::new(problem.message, None);
         error.locations = problem.locations;
         error.extensions = Some(extensions);

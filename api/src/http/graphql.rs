@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_graphql::Value;
 use async_graphql::parser::types::OperationType;
 use axum::body::{Body, Bytes};
 use axum::extract::{ConnectInfo, FromRequest as _, Request, State};
@@ -18,7 +19,7 @@ use http::{Method, StatusCode};
 use serde::Serialize;
 
 use super::accept::{self, Media};
-use super::{Errors, Shared, bearer, events, parameters, socket};
+use super::{Errors, Shared, bearer, events, parameters, retry, socket};
 use crate::auth::ClientAddress;
 use crate::graphql::execute::{Answer, MAX_QUERY_BYTES, Parameters};
 use crate::graphql::problem::Problem;
@@ -115,11 +116,16 @@ async fn run(shared: &Shared, request: Request, media: Media, events: bool) -> R
         .execute(prepared, access.viewer, address)
         .await
     {
-        Answer::Executed(response) => answer(StatusCode::OK, media, &response),
+        Answer::Executed(response) => {
+            let wait = retry::after(&response.data, &response.errors);
+            retry::tell(answer(StatusCode::OK, media, &response), wait)
+        }
         Answer::Refused(errors) => answer(document_status(media), media, &Errors { errors }),
         Answer::TimedOut(error) => {
             let errors = vec![error];
-            answer(StatusCode::GATEWAY_TIMEOUT, media, &Errors { errors })
+            let wait = retry::after(&Value::Null, &errors);
+            let response = answer(StatusCode::GATEWAY_TIMEOUT, media, &Errors { errors });
+            retry::tell(response, wait)
         }
     }
 }

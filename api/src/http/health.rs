@@ -15,6 +15,7 @@ use axum::routing::get;
 use axum::{Json, Router};
 use http::StatusCode;
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 
 use crate::db::Db;
 use crate::storage::{ObjectStore, StorageError};
@@ -29,11 +30,13 @@ const STORE_PATIENCE: Duration = Duration::from_millis(800);
 pub(super) struct Health {
     db: Db,
     store: Arc<dyn ObjectStore>,
+    stop: CancellationToken,
 }
 
 impl Health {
-    pub(super) fn new(db: Db, store: Arc<dyn ObjectStore>) -> Self {
-        Self { db, store }
+    /// `stop` is cancelled once the process is told to stop.
+    pub(super) fn new(db: Db, store: Arc<dyn ObjectStore>, stop: CancellationToken) -> Self {
+        Self { db, store, stop }
     }
 
     async fn database(&self) -> &'static str {
@@ -53,7 +56,8 @@ impl Health {
     async fn object_store(&self) -> &'static str {
         match tokio::time::timeout(STORE_PATIENCE, self.store.answers()).await {
             Ok(Ok(())) => "ok",
-            // No right to list the bucket: it does answer, and our calls need no such right.
+            // It does answer. Without the right to list the bucket, for one, a missing object looks
+            // like a forbidden one: whoever runs this wants to know.
             Ok(Err(StorageError::Refused(_))) => "refused",
             Ok(Err(StorageError::NotFound)) => "no bucket",
             Ok(Err(_)) | Err(_) => "unavailable",
@@ -74,8 +78,12 @@ async fn live() -> Json<Value> {
     Json(json!({ "status": "ok" }))
 }
 
-/// The process can do its work.
+/// The process can do its work: it is not stopping, and the database answers, too.
 async fn ready(State(health): State<Health>) -> (StatusCode, Json<Value>) {
+    if health.stop.is_cancelled() {
+        let body = Json(json!({ "status": "stopping" }));
+        return (StatusCode::SERVICE_UNAVAILABLE, body);
+    }
     let (database, object_store) = tokio::join!(health.database(), health.object_store());
     let (code, status) = match database {
         "ok" => (StatusCode::OK, "ok"),

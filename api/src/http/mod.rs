@@ -10,6 +10,8 @@ mod live;
 mod operations;
 mod parameters;
 mod proxy;
+mod retry;
+pub mod server;
 mod socket;
 mod trace;
 
@@ -20,9 +22,10 @@ use async_graphql::ServerError;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{any, get};
-use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderName, Method};
 use serde::Serialize;
+use tokio_util::sync::CancellationToken;
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{NotForContentType, Predicate as _, SizeAbove};
 use tower_http::cors::{Any, CorsLayer};
@@ -58,12 +61,16 @@ pub struct Door {
     pub store: Arc<dyn ObjectStore>,
     /// Clock.
     pub clock: Clock,
+    /// This machine's own clock, for signing: S3 compares it with its own.
+    pub own_clock: Clock,
     /// Signs image URLs.
     pub signer: Arc<GetSigner>,
     /// Life of a signed GET in seconds.
     pub get_url_seconds: u32,
     /// Whether browsers get GraphiQL.
     pub graphiql: bool,
+    /// Cancelled once the process is told to stop.
+    pub stop: CancellationToken,
     /// Sockets and event streams; whoever stops the process closes them.
     pub live: LiveConnections,
     /// Counts requests and errors.
@@ -98,7 +105,7 @@ pub fn router(door: Door) -> anyhow::Result<Router> {
     let executor = Executor::new(Sources {
         services: door.services,
         db: door.db.clone(),
-        clock: door.clock.clone(),
+        clock: door.own_clock,
         signer: door.signer,
         get_url_seconds: door.get_url_seconds,
         metrics: door.metrics,
@@ -115,7 +122,7 @@ pub fn router(door: Door) -> anyhow::Result<Router> {
         .allow_origin(Any)
         .allow_methods([Method::GET, Method::POST])
         .allow_headers([AUTHORIZATION, CONTENT_TYPE])
-        .expose_headers([HeaderName::from_static(trace::REQUEST_ID)])
+        .expose_headers([HeaderName::from_static(trace::REQUEST_ID), RETRY_AFTER])
         .max_age(Duration::from_secs(PREFLIGHT_SECONDS));
     // Compression would hold events back until it has enough of them.
     let compressed = SizeAbove::new(COMPRESS_ABOVE_BYTES).and(NotForContentType::SSE);
@@ -125,7 +132,9 @@ pub fn router(door: Door) -> anyhow::Result<Router> {
         .layer(DefaultBodyLimit::max(graphql::MAX_BODY_BYTES))
         .route("/graphiql/{name}", get(graphiql::file))
         .layer(CompressionLayer::new().compress_when(compressed))
-        .merge(health::router(health::Health::new(door.db, door.store)))
+        .merge(health::router(health::Health::new(
+            door.db, door.store, door.stop,
+        )))
         .layer(axum::middleware::from_fn_with_state(
             Arc::clone(&shared),
             trace::trace,

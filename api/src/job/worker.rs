@@ -18,6 +18,9 @@ use crate::metrics::{Metrics, RunOutcome};
 /// How often an idle worker looks for jobs that other processes put in.
 const POLL: Duration = Duration::from_millis(500);
 
+/// Longest wait for a claim.
+const PATIENCE: Duration = Duration::from_secs(20);
+
 /// Claims after the attempts are spent before the job is buried even though its handler never
 /// managed to record that it was given up.
 const FAREWELLS: i32 = 3;
@@ -201,7 +204,8 @@ impl Worker {
         } = &*self.0;
         let max_attempts = i32::try_from(settings.max_attempts).unwrap_or(i32::MAX);
         let lease_seconds = i64::from(settings.lease_seconds);
-        queue::claim(db, clock, kinds, lease_seconds, max_attempts).await
+        let claim = queue::claim(db, clock, kinds, lease_seconds, max_attempts);
+        in_time(PATIENCE, claim).await
     }
 
     /// Runs a job within its span: every line that it logs carries whose it is.
@@ -288,7 +292,9 @@ impl Worker {
                         Err(_) => Ending::Stopped,
                     };
                 }
-                _ = beat.tick() => match self.extend(lease).await {
+                // A database that neither answers nor refuses must not keep us from noticing that the
+                // lease has run out.
+                _ = beat.tick() => match in_time(third, self.extend(lease)).await {
                     Ok(()) => alive = Instant::now(),
                     // The handler may just have finished its lease itself.
                     Err(JobError::LeaseLost) if task.is_finished() => {}
@@ -417,6 +423,21 @@ impl Worker {
         }
         Ok(outcome)
     }
+}
+
+/// An answer of the database, within `time`.
+async fn in_time<T, E: From<Error>>(
+    time: Duration,
+    answer: impl Future<Output = Result<T, E>>,
+) -> Result<T, E> {
+    tokio::time::timeout(time, answer)
+        .await
+        .unwrap_or_else(|_| {
+            Err(E::from(Error::Unavailable {
+                what: "the database",
+                source: anyhow::anyhow!("no answer within {} s", time.as_secs()),
+            }))
+        })
 }
 
 fn retry(error: anyhow::Error) -> JobError {

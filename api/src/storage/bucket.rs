@@ -7,7 +7,8 @@ use aws_sdk_s3::types::{
 use futures::TryFutureExt as _;
 
 use super::StorageError;
-use super::s3::{S3Store, classify};
+use super::answer::classify;
+use super::s3::S3Store;
 
 impl S3Store {
     /// Creates the bucket unless it is there, and lets pages of `origins` (`*` for any) send and

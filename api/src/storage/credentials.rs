@@ -16,6 +16,9 @@ const HELD_SECONDS: i64 = 900;
 /// asking for a longer one is pointless more often than this.
 const ASK_AGAIN_SECONDS: i64 = 60;
 
+/// Longest wait for the provider: somebody waits for a page or an upload.
+const PATIENCE: Duration = Duration::from_secs(8);
+
 /// Credentials and their end.
 #[derive(Clone, Debug)]
 pub(super) struct Held {
@@ -67,7 +70,9 @@ impl SigningCredentials {
         if let Some(held) = slot.as_ref().filter(|held| held.good(now, wanted)) {
             return Ok(held.clone());
         }
-        match self.provider.provide_credentials().await {
+        let asked = tokio::time::timeout(PATIENCE, self.provider.provide_credentials()).await;
+        let given = asked.unwrap_or(Err(CredentialsError::provider_timed_out(PATIENCE)));
+        match given {
             Ok(credentials) => {
                 let held = Held {
                     expires_at: expiry(&credentials),

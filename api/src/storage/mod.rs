@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use entity::{GalleryId, PhotoId, SheetId, Timestamp, photo};
 
+mod answer;
 mod bucket;
 mod credentials;
 mod multipart;

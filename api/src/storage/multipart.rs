@@ -4,7 +4,8 @@
 use entity::Timestamp;
 
 use super::StorageError;
-use super::s3::{S3Store, classify};
+use super::answer::classify;
+use super::s3::S3Store;
 
 /// An upload as a listing names it.
 struct Incomplete {

@@ -15,8 +15,9 @@ use entity::Timestamp;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::{Digest as _, Sha256};
 
+use super::answer::classify;
 use super::credentials::SigningCredentials;
-use super::s3::{S3Settings, classify};
+use super::s3::S3Settings;
 use super::{ObjectKey, SignedUrl, StorageError};
 use crate::metrics::Count;
 

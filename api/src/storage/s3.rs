@@ -10,8 +10,8 @@ use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::config::{
     BehaviorVersion, Builder, IdentityCache, Region, RequestChecksumCalculation,
+    StalledStreamProtectionConfig,
 };
-use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::presigning::PresigningConfig;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{ChecksumMode, Delete, ObjectIdentifier};
@@ -22,6 +22,7 @@ use entity::Timestamp;
 use futures::TryFutureExt as _;
 use tracing::Instrument as _;
 
+use super::answer::{classify, is_transient};
 use super::credentials::{HeldProvider, SigningCredentials};
 use super::{ObjectHead, ObjectKey, ObjectStore, PresignedPut, StorageError, UploadConstraint};
 use crate::metrics::{CallOutcome, Count, Metrics};
@@ -40,6 +41,27 @@ pub const OPERATIONS: [&str; 8] = [
 
 /// Keys that one DeleteObjects takes (Amazon S3 API reference).
 const DELETE_BATCH: usize = 1_000;
+
+/// Longest attempt, and all attempts with the pauses between them.
+type Limits = (Duration, Duration);
+/// For a call that somebody waits for: a request ends in 30 s, and it makes several of these.
+const INTERACTIVE: Limits = (Duration::from_secs(4), Duration::from_secs(9));
+/// For up to a thousand keys, also while somebody waits.
+const DELETION: Limits = (Duration::from_secs(8), Duration::from_secs(15));
+/// For a job's call.
+const WORK: Limits = (Duration::from_secs(30), Duration::from_secs(70));
+/// How long no byte of a body may come or go.
+const STALLED: Duration = Duration::from_secs(10);
+/// Longest time for the body of an object, so that one that drips ends as well.
+const BODY: Duration = Duration::from_secs(180);
+
+fn within((attempt, operation): Limits) -> TimeoutConfig {
+    TimeoutConfig::builder()
+        .connect_timeout(Duration::from_secs(3))
+        .operation_attempt_timeout(attempt)
+        .operation_timeout(operation)
+        .build()
+}
 
 /// Where the bucket is and who we are there.
 #[derive(Clone, Debug)]
@@ -98,10 +120,11 @@ impl S3Store {
             .builder(settings.endpoint.as_deref())
             .credentials_provider(settings.credentials.clone())
             .retry_config(RetryConfig::standard().with_max_attempts(3))
-            .timeout_config(
-                TimeoutConfig::builder()
-                    .connect_timeout(Duration::from_secs(5))
-                    .read_timeout(Duration::from_secs(60))
+            .timeout_config(within(WORK))
+            // A body that stands still ends, as the time-outs here end with an answer's headers.
+            .stalled_stream_protection(
+                StalledStreamProtectionConfig::enabled()
+                    .grace_period(STALLED)
                     .build(),
             )
             .build();
@@ -164,19 +187,14 @@ impl S3Store {
         if length > limit {
             return Err(StorageError::TooLarge { limit });
         }
-        let mut bytes = BytesMut::with_capacity(usize::try_from(length).unwrap_or_default());
-        let mut body = answer.body;
-        while let Some(chunk) = body.next().await {
-            let chunk = chunk.map_err(|error| {
-                StorageError::Unavailable(anyhow::Error::new(error).context("GetObject body"))
-            })?;
-            // A length can be missing or wrong: what arrives is what counts.
-            if (bytes.len() + chunk.len()) as u64 > limit {
-                return Err(StorageError::TooLarge { limit });
-            }
-            bytes.extend_from_slice(&chunk);
-        }
-        Ok(bytes.freeze())
+        tokio::time::timeout(BODY, collect(answer.body, length, limit))
+            .await
+            .unwrap_or_else(|_| {
+                Err(StorageError::Unavailable(anyhow::anyhow!(
+                    "GetObject body: not here after {} s",
+                    BODY.as_secs()
+                )))
+            })
     }
 
     async fn delete_batch(&self, keys: &[ObjectKey]) -> Result<(), StorageError> {
@@ -198,6 +216,8 @@ impl S3Store {
             .delete_objects()
             .bucket(&self.bucket)
             .delete(delete)
+            .customize()
+            .config_override(Builder::new().timeout_config(within(DELETION)))
             .send()
             .await
             .map_err(|error| classify("DeleteObjects", error))?;
@@ -279,6 +299,8 @@ impl ObjectStore for S3Store {
             .bucket(&self.bucket)
             .key(key.as_str())
             .checksum_mode(ChecksumMode::Enabled)
+            .customize()
+            .config_override(Builder::new().timeout_config(within(INTERACTIVE)))
             .send()
             .map_err(|error| classify("HeadObject", error));
         let head = match self.call("HeadObject", request).await {
@@ -355,6 +377,22 @@ impl ObjectStore for S3Store {
     }
 }
 
+/// A body of about `length` bytes and at most `limit`.
+async fn collect(mut body: ByteStream, length: u64, limit: u64) -> Result<Bytes, StorageError> {
+    let mut bytes = BytesMut::with_capacity(usize::try_from(length).unwrap_or_default());
+    while let Some(chunk) = body.next().await {
+        let chunk = chunk.map_err(|error| {
+            StorageError::Unavailable(anyhow::Error::new(error).context("GetObject body"))
+        })?;
+        // A length can be missing or wrong: what arrives is what counts.
+        if (bytes.len() + chunk.len()) as u64 > limit {
+            return Err(StorageError::TooLarge { limit });
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok(bytes.freeze())
+}
+
 /// As the SDK wants it; times before the epoch become the epoch.
 pub(super) fn system_time(time: Timestamp) -> SystemTime {
     UNIX_EPOCH + Duration::from_micros(u64::try_from(time.0).unwrap_or_default())
@@ -364,48 +402,4 @@ pub(super) fn system_time(time: Timestamp) -> SystemTime {
 fn checksum_hex(base64: &str) -> Option<String> {
     let bytes: [u8; 32] = STANDARD.decode(base64).ok()?.try_into().ok()?;
     Some(hex::encode(bytes))
-}
-
-/// Error codes after which trying again can help (Amazon S3 API reference, "Error responses").
-fn is_transient(code: &str) -> bool {
-    matches!(
-        code,
-        "InternalError"
-            | "OperationAborted"
-            | "RequestTimeout"
-            | "ServiceUnavailable"
-            | "SlowDown"
-            | "Throttling"
-            | "ThrottlingException"
-            | "TooManyRequestsException"
-            | "ConditionalRequestConflict"
-    )
-}
-
-/// What became of a call that was not answered with success.
-pub(super) fn classify<E>(operation: &'static str, error: SdkError<E>) -> StorageError
-where
-    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
-{
-    let (status, code) = match &error {
-        SdkError::ServiceError(context) => (
-            context.raw().status().as_u16(),
-            context.err().code().map(str::to_owned),
-        ),
-        SdkError::ConstructionFailure(_) => (400, None),
-        // Time-outs, no connection, an answer that ends early.
-        _ => (503, None),
-    };
-    let code = code.as_deref();
-    // HEAD has no body and so no code: there a missing bucket looks like a missing object.
-    if code == Some("NoSuchKey") || (status == 404 && code != Some("NoSuchBucket")) {
-        return StorageError::NotFound;
-    }
-    let transient = status == 429 || status >= 500 || code.is_some_and(is_transient);
-    let error = anyhow::Error::new(error).context(operation);
-    if transient {
-        StorageError::Unavailable(error)
-    } else {
-        StorageError::Refused(error)
-    }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use entity::analysis_step::{State, Step};
 use entity::photo::Status;
 use entity::{GalleryId, PhotoId, Timestamp, analysis_step, gallery, photo};
+use futures::StreamExt as _;
 use sea_orm::{
     ActiveValue::Set, ColumnTrait as _, ConnectionTrait, EntityTrait as _, IntoActiveModel,
     QueryFilter as _, QueryOrder as _, QuerySelect as _,
@@ -45,7 +46,8 @@ impl UploadService {
         let now = self.clock.now();
 
         let mut standing = Vec::new();
-        for (photo, verdict) in self.inspect(photos).await {
+        let mut looks = self.inspect(photos);
+        while let Some((photo, verdict)) = looks.next().await {
             let code = match verdict? {
                 Verdict::Matches => {
                     standing.push(photo);

@@ -7,6 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use entity::photo::Status;
 use entity::{PhotoId, Timestamp, UploadRequestId, photo, upload_request};
+use futures::StreamExt as _;
 use sea_orm::{
     ColumnTrait as _, Condition, EntityTrait as _, QueryFilter as _, QueryOrder as _,
     QuerySelect as _,
@@ -32,6 +33,8 @@ const MULTIPART: &str = "multipart";
 const BATCH: u64 = 200;
 /// Batches of one run: a lease is not held for ever, and other jobs get their turn.
 const BATCHES_PER_RUN: usize = 5;
+/// Looks of one batch that may fail before the rest is left for the next sweep.
+const FAILED_LOOKS: usize = 8;
 const UPLOADS_EVERY: Duration = Duration::from_secs(60);
 const REQUESTS_EVERY: Duration = Duration::from_secs(6 * 3_600);
 const MULTIPART_EVERY: Duration = Duration::from_secs(24 * 3_600);
@@ -165,13 +168,20 @@ impl UploadService {
         metrics: &Metrics,
     ) -> Result<()> {
         let (mut standing, mut void) = (Vec::new(), Vec::new());
-        for (photo, verdict) in self.inspect(batch).await {
+        let mut looks = self.inspect(batch);
+        let mut failed = 0;
+        while let Some((photo, verdict)) = looks.next().await {
             match verdict {
                 Ok(Verdict::Matches) => standing.push(photo),
                 Ok(Verdict::Absent | Verdict::Differs) => void.push(photo),
                 Err(error) => {
                     let error = anyhow::Error::from(error);
                     tracing::warn!(photo = %photo.id, error = %format!("{error:#}"), "an upload was not looked at");
+                    failed += 1;
+                    // The store is away: the next sweep looks again.
+                    if failed == FAILED_LOOKS {
+                        break;
+                    }
                 }
             }
         }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use entity::photo::Status;
 use entity::{PhotoId, Timestamp, photo};
-use futures::{StreamExt as _, stream};
+use futures::{Stream, StreamExt as _, stream};
 use sea_orm::{
     ActiveModelTrait as _, ActiveValue::Set, ColumnTrait as _, ConnectionTrait, EntityTrait as _,
     IntoActiveModel as _, QueryFilter as _, QuerySelect as _,
@@ -60,6 +60,9 @@ pub(super) enum Verdict {
     Absent,
     Differs,
 }
+
+/// A photo, and what the store has for it.
+pub(super) type Look = (photo::Model, std::result::Result<Verdict, StorageError>);
 
 impl UploadService {
     /// The service; `wake_up` is the worker's of this process, if it has one.
@@ -130,24 +133,16 @@ impl UploadService {
         Ok(claimed)
     }
 
-    /// Looks at the store for each photo, some at a time.
-    pub(super) async fn inspect(
-        &self,
-        photos: Vec<photo::Model>,
-    ) -> Vec<(photo::Model, std::result::Result<Verdict, StorageError>)> {
+    /// Looks at the store for each photo, some at a time, as fast as the answers are taken: whoever
+    /// stops taking them does not wait for the rest of a store that does not answer.
+    pub(super) fn inspect(&self, photos: Vec<photo::Model>) -> impl Stream<Item = Look> + Unpin {
         let looks = photos.into_iter().map(|photo| self.look(photo));
         // Collected first: a stream over a borrowing iterator is not `Send` for every lifetime.
         let looks: Vec<_> = looks.collect();
-        stream::iter(looks)
-            .buffer_unordered(CONCURRENT_HEADS)
-            .collect()
-            .await
+        stream::iter(looks).buffer_unordered(CONCURRENT_HEADS)
     }
 
-    async fn look(
-        &self,
-        photo: photo::Model,
-    ) -> (photo::Model, std::result::Result<Verdict, StorageError>) {
+    async fn look(&self, photo: photo::Model) -> Look {
         let verdict = match self.store.head(&ObjectKey::original_of(&photo)).await {
             Ok(Some(head)) => {
                 let same_bytes = head.sha256.is_none_or(|sum| sum == photo.sha256);

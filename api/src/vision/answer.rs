@@ -153,6 +153,14 @@ fn classify(code: String, message: String, status: u16) -> VisionError {
         | "RequestTimeoutException"
         | "ExpiredTokenException"
         | "RequestExpired" => VisionError::Retryable { code, message },
+        // What a wrong clock looks like here; any other wrong signature stays wrong.
+        "InvalidSignatureException"
+            if message.starts_with("Signature expired")
+                || message.starts_with("Signature not yet current") =>
+        {
+            let message = format!("this machine's clock is wrong, set it right (NTP): {message}");
+            VisionError::Retryable { code, message }
+        }
         _ if status >= 500 || status == 429 => VisionError::Retryable { code, message },
         _ => VisionError::Permanent { code, message },
     }
@@ -177,6 +185,25 @@ mod tests {
         assert!(retryable("ProvisionedThroughputExceededException", 400));
         assert!(retryable("InternalServerError", 500));
         assert!(retryable("SomethingNew", 503));
+        // A clock is set right; a wrong secret key is not.
+        for (message, again) in [
+            (
+                "Signature expired: 20261122T080000Z is now earlier than 20261122T081000Z",
+                true,
+            ),
+            (
+                "Signature not yet current: 20261122T083000Z is still later than 20261122T082500Z",
+                true,
+            ),
+            ("The request signature we calculated does not match", false),
+        ] {
+            let error = classify("InvalidSignatureException".into(), message.into(), 400);
+            assert_eq!(
+                matches!(error, VisionError::Retryable { .. }),
+                again,
+                "{message}"
+            );
+        }
         for code in [
             "InvalidImageFormatException",
             "ImageTooLargeException",

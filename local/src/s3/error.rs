@@ -15,3 +15,13 @@ pub(super) fn custom(
     error.set_status_code(status);
     error
 }
+
+/// The disk is full. S3 itself has no such answer; clients try again after any 5xx.
+pub(super) fn full() -> S3Error {
+    tracing::error!("the disk of the local S3 is full");
+    custom(
+        "InsufficientStorage",
+        StatusCode::INSUFFICIENT_STORAGE,
+        "The disk of the local object store is full. Nothing was stored.",
+    )
+}

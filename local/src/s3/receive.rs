@@ -1,7 +1,7 @@
 //! Taking in a body: to a temporary file, checked before anyone can see it.
 
 use std::fs::File;
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::sync::Arc;
 
 use base64::Engine as _;
@@ -13,7 +13,7 @@ use s3s::dto::StreamingBlob;
 use s3s::{S3Error, S3Request, S3Result, TrailingHeaders, s3_error};
 
 use super::checksum::{Algorithm, Checksums, Digester};
-use super::error::custom;
+use super::error::{custom, full};
 use super::files::{Files, Temporary};
 use super::index::Blob;
 
@@ -215,8 +215,12 @@ pub(super) async fn blocking<T: Send + 'static>(
         .map_err(S3Error::internal_error)?
 }
 
+/// What the disk's refusal is to a client.
 pub(super) fn disk(error: std::io::Error) -> S3Error {
-    S3Error::internal_error(error)
+    match error.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => full(),
+        _ => S3Error::internal_error(error),
+    }
 }
 
 fn too_large(max_bytes: u64) -> S3Error {

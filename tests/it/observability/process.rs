@@ -21,7 +21,7 @@ impl Process {
     /// `eventgallery serve` or `worker` in a folder, with these names of the environment set.
     pub(super) fn start(command: &str, folder: &Path, environment: &[(&str, &str)]) -> Self {
         let log = folder.join(format!("{command}.log"));
-        let mut child = Command::new(crate::crash::binary())
+        let mut child = Command::new(harness::process::binary())
             .arg(command)
             .current_dir(folder)
             .env_remove("RUST_LOG")

@@ -164,6 +164,27 @@ async fn requests_jobs_and_calls_arrive_as_spans() {
     database.drop().await;
 }
 
+#[test]
+fn an_endpoint_that_cannot_work_is_named_at_the_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let ended = std::process::Command::new(harness::process::binary())
+        .arg("worker")
+        .current_dir(folder.path())
+        .env("DATA_DIR", folder.path())
+        .env(
+            "OTEL_EXPORTER_OTLP_ENDPOINT",
+            "https://collector.example.com",
+        )
+        .output()
+        .unwrap();
+    assert!(!ended.status.success());
+    let said = String::from_utf8(ended.stderr).unwrap();
+    assert!(
+        said.contains("telemetry.otlp_endpoint") && said.contains("http://"),
+        "{said}"
+    );
+}
+
 #[tokio::test]
 async fn a_worker_shows_its_metrics_and_stops_when_told() {
     let folder = tempfile::tempdir().unwrap();

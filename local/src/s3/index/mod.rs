@@ -99,10 +99,23 @@ pub(super) enum IndexError {
     BucketNotEmpty,
     #[error("a condition of the request does not hold")]
     PreconditionFailed,
+    #[error("the disk is full")]
+    Full,
     #[error(transparent)]
-    Database(#[from] sqlx::Error),
+    Database(sqlx::Error),
     #[error("a row of the index does not parse: {0}")]
     Corrupt(String),
+}
+
+impl From<sqlx::Error> for IndexError {
+    fn from(error: sqlx::Error) -> Self {
+        let code = error.as_database_error().and_then(|error| error.code());
+        // SQLITE_FULL: the transaction is rolled back, at its commit too.
+        match code.as_deref() {
+            Some("13") => Self::Full,
+            _ => Self::Database(error),
+        }
+    }
 }
 
 impl From<serde_json::Error> for IndexError {
@@ -138,6 +151,7 @@ impl From<IndexError> for S3Error {
                 PreconditionFailed,
                 "At least one of the pre-conditions you specified did not hold"
             ),
+            IndexError::Full => super::error::full(),
             IndexError::Database(_) | IndexError::Corrupt(_) => Self::internal_error(error),
         }
     }
