@@ -1,6 +1,6 @@
 //! The database: one reading door, one writing door.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use crate::event::{self, Happening};
 
 mod failure;
 mod migrate;
+mod sqlite;
 mod time;
 
 pub use failure::{Failure, retried};
@@ -33,6 +34,8 @@ pub struct Db {
     write: DatabaseConnection,
     /// SQLite has one writer: waiting here is fair, waiting in its busy handler is not.
     writer: Option<Arc<Mutex<()>>>,
+    /// Whether a transaction ended otherwise than by a commit since SQLite's writer was looked at.
+    suspect: Arc<AtomicBool>,
     statements: Arc<AtomicU64>,
     /// Counts the events that this process wrote.
     news: watch::Sender<u64>,
@@ -60,6 +63,7 @@ pub struct Transaction {
     inner: DatabaseTransaction,
     happened: std::sync::Mutex<Vec<Happening>>,
     news: watch::Sender<u64>,
+    suspicion: sqlite::Suspicion,
     _writer: Option<OwnedMutexGuard<()>>,
 }
 
@@ -85,13 +89,14 @@ impl Transaction {
     ///
     /// # Errors
     /// The database's, for example a serialisation failure; nothing is written then.
-    pub async fn commit(self) -> Result<(), DbErr> {
+    pub async fn commit(mut self) -> Result<(), DbErr> {
         let happened = self
             .happened
             .into_inner()
             .unwrap_or_else(PoisonError::into_inner);
         let written = event::outbox::append(&self.inner, happened).await?;
         self.inner.commit().await?;
+        self.suspicion.dispel();
         if written > 0 {
             self.news.send_modify(|count| *count += written);
         }
@@ -121,13 +126,14 @@ impl Db {
         let statements = Arc::new(AtomicU64::new(0));
         if url.starts_with("sqlite:") {
             let cores = std::thread::available_parallelism().map_or(2, |n| n.get() as u32);
-            let write = connect_sqlite(url, 1, &statements).await?;
-            let read = connect_sqlite(url, cores.max(2), &statements).await?;
+            let write = sqlite::connect(url, 1, &statements).await?;
+            let read = sqlite::connect(url, cores.max(2), &statements).await?;
             let writer = Some(Arc::new(Mutex::new(())));
             return Ok(Self {
                 read,
                 write,
                 writer,
+                suspect: Arc::default(),
                 statements,
                 news: watch::Sender::new(0),
             });
@@ -144,6 +150,7 @@ impl Db {
             read: connection.clone(),
             write: connection,
             writer: None,
+            suspect: Arc::default(),
             statements,
             news: watch::Sender::new(0),
         })
@@ -166,6 +173,9 @@ impl Db {
             None => None,
         };
         let sqlite = self.backend() == DbBackend::Sqlite;
+        if sqlite && self.suspect.swap(false, Ordering::SeqCst) {
+            sqlite::renew_if_broken(&self.write).await?;
+        }
         let options = TransactionOptions {
             isolation_level: (!sqlite).then_some(IsolationLevel::ReadCommitted),
             access_mode: None,
@@ -176,12 +186,14 @@ impl Db {
         // not know of that transaction. So it begins in any case, and is rolled back.
         let write = self.write.clone();
         let news = self.news.clone();
+        let suspicion = sqlite::Suspicion::new(&self.suspect);
         let begin = tokio::spawn(async move {
             let inner = write.begin_with_options(options).await?;
             Ok(Transaction {
                 inner,
                 happened: std::sync::Mutex::default(),
                 news,
+                suspicion,
                 _writer: writer,
             })
         });
@@ -245,34 +257,6 @@ impl Db {
         self.read.close().await?;
         self.write.close().await
     }
-}
-
-async fn connect_sqlite(
-    url: &str,
-    max_connections: u32,
-    statements: &Arc<AtomicU64>,
-) -> Result<DatabaseConnection, DbErr> {
-    let mut options = ConnectOptions::new(url);
-    options
-        .max_connections(max_connections)
-        .min_connections(1)
-        .acquire_timeout(Duration::from_secs(30))
-        .sqlx_logging(false)
-        .map_sqlx_sqlite_opts(|options| {
-            use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
-            options
-                .create_if_missing(true)
-                .foreign_keys(true)
-                .journal_mode(SqliteJournalMode::Wal)
-                // A confirmed upload must survive a power cut, not only a crash of ours.
-                .synchronous(SqliteSynchronous::Full)
-                .busy_timeout(Duration::from_secs(10))
-                // Rows cross a channel one by one otherwise: measured 0.76 of the time for a page.
-                .row_buffer_size(2048)
-        });
-    let mut connection = Database::connect(options).await?;
-    count(&mut connection, statements);
-    Ok(connection)
 }
 
 fn count(connection: &mut DatabaseConnection, statements: &Arc<AtomicU64>) {
