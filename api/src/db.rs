@@ -5,13 +5,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use sea_orm::{
-    ConnectOptions, Database, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
-    IsolationLevel, SqliteTransactionMode, TransactionOptions, TransactionTrait,
+    ConnAcquireErr, ConnectOptions, Database, DatabaseConnection, DatabaseTransaction, DbBackend,
+    DbErr, IsolationLevel, SqliteTransactionMode, TransactionOptions, TransactionTrait,
 };
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 mod failure;
 mod migrate;
+mod release;
 
 pub use failure::{Failure, retried};
 pub use migrate::migrate;
@@ -29,6 +30,8 @@ pub struct Db {
     write: DatabaseConnection,
     /// SQLite has one writer: waiting here is fair, waiting in its busy handler is not.
     writer: Option<Arc<Mutex<()>>>,
+    /// How long a transaction of a server may take to begin, the wait for a connection included.
+    begins_within: Option<Duration>,
     statements: Arc<AtomicU64>,
 }
 
@@ -91,6 +94,7 @@ impl Db {
                 read,
                 write,
                 writer,
+                begins_within: None,
                 statements,
             });
         }
@@ -100,12 +104,14 @@ impl Db {
             .acquire_timeout(acquire)
             .max_lifetime(MAX_LIFETIME)
             .sqlx_logging(false);
+        release::look_at_release(&mut options, acquire);
         let mut connection = Database::connect(options).await?;
         count(&mut connection, &statements);
         Ok(Self {
             read: connection.clone(),
             write: connection,
             writer: None,
+            begins_within: Some(acquire * 2),
             statements,
         })
     }
@@ -136,8 +142,16 @@ impl Db {
         // worker that stops) would put a connection back whose BEGIN is under way, and sqlx does
         // not know of that transaction. So it begins in any case, and is rolled back.
         let write = self.write.clone();
+        let within = self.begins_within;
         let begin = tokio::spawn(async move {
-            let inner = write.begin_with_options(options).await?;
+            let begun = write.begin_with_options(options);
+            let inner = match within {
+                // The connection's release ends what may have begun.
+                Some(within) => tokio::time::timeout(within, begun)
+                    .await
+                    .map_err(|_| DbErr::ConnectionAcquire(ConnAcquireErr::Timeout))??,
+                None => begun.await?,
+            };
             Ok(Transaction {
                 inner,
                 _writer: writer,
