@@ -93,6 +93,54 @@ async fn a_database_that_moves_to_another_address_is_found_there() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_loses_its_power_takes_no_place_in_the_pool() {
+    const PLACES: usize = 5;
+    if !database::is_server() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let database = TestDatabase::create(folder.path()).await;
+    let (line, url) = Line::to_database(&database.url).await;
+    let app = TestApp::with(&[
+        ("DATABASE_URI", &url),
+        ("DATABASE_MAX_CONNECTIONS", "5"),
+        ("DATABASE_ACQUIRE_SECONDS", "1"),
+    ])
+    .await;
+    let ada = app.user("ada").await;
+    let (elsewhere, _) = Line::to_database(&database.url).await;
+    let mut writers = JoinSet::new();
+    for _ in 0..4 * PLACES {
+        let ada = ada.clone();
+        writers.spawn(async move { while write(&ada).await {} });
+    }
+    while app.db().statements() < 500 {
+        tokio::task::yield_now().await;
+    }
+    line.strand(&elsewhere.address());
+    // Somebody waits in vain; then all clients hang up.
+    writers.join_next().await.unwrap().unwrap();
+    writers.shutdown().await;
+    let all_places = async {
+        loop {
+            let begun = (0..PLACES).map(|_| app.db().begin());
+            let begun = futures::future::join_all(begun).await;
+            if begun.iter().all(Result::is_ok) {
+                break;
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), all_places)
+        .await
+        .expect("no place stays taken");
+    assert!(write(&ada).await);
+    app.stop().await;
+    // The old server's sessions, with their transactions, go with it.
+    line.cut();
+    database.drop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_ends_sessions_is_unavailable_and_no_more() {
     if !database::is_server() {
         return;
