@@ -1,5 +1,7 @@
 //! The composition: the only place that names adapters.
 
+mod wiring;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,42 +17,24 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::analysis::job::{AnalyseHandler, AnalysisSettings};
-use crate::analysis::media::{Media, MediaSettings};
-use crate::analysis::service::AnalysisService;
-use crate::auth::service::AuthService;
-use crate::auth::token::TokenKeys;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::db::Db;
-use crate::event::hub::Hub;
-use crate::event::job::SweepEvents;
-use crate::event::service::EventService;
-use crate::gallery::job::DeleteGallery;
-use crate::gallery::service::GalleryService;
 use crate::graphql::Services;
 use crate::http::LiveConnections;
-use crate::job::Handler;
-use crate::job::worker::{WakeUp, Worker, WorkerSettings};
+use crate::job::worker::{WakeUp, Worker};
+use crate::metrics::{Metrics, Scrape};
 use crate::people::MatcherSettings;
-use crate::people::job::GroupHandler;
-use crate::people::service::PeopleService;
-use crate::photo::job::DeletePhoto;
-use crate::photo::service::PhotoService;
 use crate::shutdown::Shutdown;
 use crate::storage::ObjectStore;
 use crate::storage::presign::GetSigner;
 use crate::storage::s3::{S3Settings, S3Store};
-use crate::upload::job::ReapUploads;
-use crate::upload::service::UploadService;
 use crate::vision::Analyser;
 use crate::vision::rekognition::{Rekognition, RekognitionSettings};
+use wiring::Wiring;
 
 /// Bucket of the local stand-in.
 const LOCAL_BUCKET: &str = "eventgallery";
-/// Memory for pictures being decoded at the same time, in bytes: the whole process stays below
-/// 400 MB with the local models loaded.
-const DECODE_MEMORY: u64 = 96 << 20;
 /// Similarity from which Rekognition's CompareFaces and SearchFaces mean one person to us. AWS's
 /// default threshold is 80; 90 keeps look-alikes of one event apart.
 const AWS_THRESHOLD: f32 = 90.0;
@@ -70,6 +54,8 @@ pub struct App {
     _time: Option<AbortOnDropHandle<()>>,
     worker: Worker,
     live: LiveConnections,
+    store: Arc<dyn ObjectStore>,
+    metrics: Metrics,
     local: Option<LocalAws>,
     stop: CancellationToken,
 }
@@ -86,16 +72,18 @@ impl App {
             format!("cannot make the data folder {}", config.data_dir.display())
         })?;
         let aws = Aws::of(&config).await?;
-        let store = S3Store::new(&aws.s3);
+        let metrics = Metrics::new();
+        let store = S3Store::new(&aws.s3, &metrics);
         if aws.local.is_some() {
             store
                 .ensure_bucket(&["*"])
                 .await
                 .context("cannot make the local bucket")?;
         }
-        let signer = Arc::new(GetSigner::new(&aws.s3).await.context("S3 settings")?);
+        let signer = GetSigner::new(&aws.s3).await.context("S3 settings")?;
+        let signer = Arc::new(signer.counted(metrics.urls_signed("GET")));
         let store: Arc<dyn ObjectStore> = Arc::new(store);
-        let analyser: Arc<dyn Analyser> = Arc::new(Rekognition::new(aws.rekognition));
+        let analyser: Arc<dyn Analyser> = Arc::new(Rekognition::new(aws.rekognition, &metrics));
 
         let url = config.database_url();
         if config.database.migrate {
@@ -120,6 +108,7 @@ impl App {
             analyser: &analyser,
             faces: MatcherSettings::new(aws.threshold, config.worker.lease_seconds),
             wake_up: WakeUp::default(),
+            metrics: &metrics,
         };
         let services = wiring.services(aws.matcher)?;
         let worker = wiring.worker(&services);
@@ -139,6 +128,8 @@ impl App {
             _time: time,
             worker,
             live: LiveConnections::default(),
+            store,
+            metrics,
             local: aws.local,
             stop: CancellationToken::new(),
         })
@@ -152,6 +143,7 @@ impl App {
         crate::http::router(crate::http::Door {
             services: self.services.clone(),
             db: self.db.clone(),
+            store: Arc::clone(&self.store),
             clock: self.clock.clone(),
             own_clock: self.own_clock.clone(),
             signer: Arc::clone(&self.signer),
@@ -159,7 +151,23 @@ impl App {
             graphiql: self.config.graphiql,
             stop: self.stop.clone(),
             live: self.live.clone(),
+            metrics: self.metrics.clone(),
+            trusted_proxies: self.config.trusted_proxies,
         })
+    }
+
+    /// The routes of the port for whoever runs the process: `/metrics` and the health checks.
+    pub fn operations(&self) -> Router {
+        let (db, clock) = (self.db.clone(), self.clock.clone());
+        let scrape = Scrape::new(self.metrics.clone(), db, clock, self.worker.kinds());
+        let (db, store) = (self.db.clone(), Arc::clone(&self.store));
+        crate::http::operations(scrape, db, store, self.stop.clone())
+    }
+
+    /// What the process counts.
+    #[must_use]
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
     }
 
     /// The worker.
@@ -235,6 +243,7 @@ impl App {
     /// The database's, when its connections are closed.
     pub async fn work(self, stop: CancellationToken) -> Result<()> {
         let shutdown = Shutdown::of(self.config.shutdown_seconds);
+        let stop = self.stopped_by(stop);
         let all = async {
             self.worker.run(stop.clone()).await;
             Ok(())
@@ -273,117 +282,6 @@ impl App {
             local.shutdown().await;
         }
         Ok(self.db.close().await?)
-    }
-}
-
-/// What is needed to make services and jobs.
-struct Wiring<'a> {
-    config: &'a Config,
-    db: &'a Db,
-    clock: &'a Clock,
-    store: &'a Arc<dyn ObjectStore>,
-    analyser: &'a Arc<dyn Analyser>,
-    faces: MatcherSettings,
-    wake_up: WakeUp,
-}
-
-impl Wiring<'_> {
-    fn services(&self, default_matcher: Matcher) -> Result<Services> {
-        let (db, clock) = (self.db.clone(), self.clock.clone());
-        let keys = TokenKeys::from_config(&self.config.tokens, &self.config.data_dir, self.clock)?;
-        let auth = AuthService::new(db.clone(), clock.clone(), keys, &self.config.tokens)?;
-        let upload = UploadService::new(
-            db.clone(),
-            clock.clone(),
-            Arc::clone(self.store),
-            self.config.uploads.clone(),
-            self.wake_up.clone(),
-        );
-        let analysis = AnalysisService::new(db.clone(), clock.clone(), self.wake_up.clone());
-        let people = PeopleService::new(
-            db.clone(),
-            clock.clone(),
-            Arc::clone(self.analyser),
-            self.faces.clone(),
-        );
-        let poll = Duration::from_millis(u64::from(self.config.events.poll_milliseconds));
-        let event = EventService::new(db.clone(), Hub::new(db.clone(), poll));
-        Ok(Services {
-            auth: Arc::new(auth),
-            gallery: Arc::new(GalleryService::new(
-                db.clone(),
-                clock.clone(),
-                default_matcher,
-            )),
-            photo: Arc::new(PhotoService::new(db, clock)),
-            upload: Arc::new(upload),
-            analysis: Arc::new(analysis),
-            people: Arc::new(people),
-            event: Arc::new(event),
-        })
-    }
-
-    fn worker(&self, services: &Services) -> Worker {
-        let (db, clock, store) = (self.db, self.clock, self.store);
-        let media = Media::new(MediaSettings {
-            max_pixels: self.config.uploads.max_pixels,
-            memory: DECODE_MEMORY,
-        });
-        let analyse = AnalyseHandler::new(
-            db.clone(),
-            clock.clone(),
-            Arc::clone(store),
-            Arc::clone(self.analyser),
-            media,
-            AnalysisSettings {
-                max_byte_size: self.config.uploads.max_byte_size,
-                min_label_confidence: self.config.rekognition.min_label_confidence,
-            },
-        );
-        let group = GroupHandler::new(
-            db.clone(),
-            clock.clone(),
-            Arc::clone(store),
-            Arc::clone(self.analyser),
-            self.faces.clone(),
-        );
-        let delete_photo = DeletePhoto {
-            db: db.clone(),
-            clock: clock.clone(),
-            store: Arc::clone(store),
-            people: Arc::clone(&services.people),
-        };
-        let delete_gallery = DeleteGallery {
-            db: db.clone(),
-            clock: clock.clone(),
-            store: Arc::clone(store),
-            people: Arc::clone(&services.people),
-        };
-        let handlers: Vec<Arc<dyn Handler>> = vec![
-            Arc::new(analyse),
-            Arc::new(group),
-            Arc::new(delete_photo),
-            Arc::new(delete_gallery),
-            Arc::new(ReapUploads::new(Arc::clone(&services.upload))),
-            Arc::new(SweepEvents {
-                db: db.clone(),
-                clock: clock.clone(),
-                retention_seconds: self.config.events.retention_seconds,
-            }),
-        ];
-        let settings = WorkerSettings {
-            concurrency: self.config.worker.concurrency as usize,
-            lease_seconds: self.config.worker.lease_seconds,
-            max_attempts: self.config.worker.max_attempts,
-            grace: Shutdown::of(self.config.shutdown_seconds).work,
-        };
-        Worker::new(
-            db.clone(),
-            clock.clone(),
-            handlers,
-            self.wake_up.clone(),
-            settings,
-        )
     }
 }
 

@@ -2,13 +2,18 @@
 //!
 //! The environment is read here and nowhere else. [`ENVIRONMENT`] lists every name.
 
+mod environment;
+mod literal;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use figment::Figment;
 use figment::providers::{Format as _, Serialized, Toml};
 use secrecy::{ExposeSecret as _, SecretString};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
+
+pub use environment::{ENVIRONMENT, Kind, Variable};
 
 /// All settings.
 #[derive(Clone, Debug, Deserialize)]
@@ -18,6 +23,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where SQLite and the local stand-ins keep their files.
     pub data_dir: PathBuf,
+    /// How many proxies stand before this process that append to `X-Forwarded-For`.
+    pub trusted_proxies: u8,
     /// Whether GraphiQL answers at `/graphql` in a browser.
     pub graphiql: bool,
     /// Whether logs are JSON, a line each.
@@ -120,6 +127,10 @@ pub struct Tokens {
     pub jwt_secret: Option<SecretString>,
     /// File that holds it.
     pub jwt_secret_file: Option<PathBuf>,
+    /// The secret of before a rotation: its tokens are taken, none is signed with it.
+    pub jwt_secret_previous: Option<SecretString>,
+    /// File that holds it.
+    pub jwt_secret_previous_file: Option<PathBuf>,
     /// `iss` of our tokens.
     pub issuer: String,
     /// `aud` of our tokens.
@@ -193,109 +204,9 @@ pub struct Telemetry {
 /// The defaults, with every key and a word on each.
 pub const DEFAULTS: &str = include_str!("config.default.toml");
 
-/// How the text of a variable becomes a value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// As it stands.
-    Text,
-    /// A number or `true`/`false`.
-    Literal,
-}
-
-/// One setting that the environment can give: names in order of precedence, key, kind.
-#[derive(Clone, Copy, Debug)]
-pub struct Variable {
-    /// Names; the first that is set and not empty counts.
-    pub names: &'static [&'static str],
-    /// Key in `eventgallery.toml`.
-    pub key: &'static str,
-    /// How it is read.
-    pub kind: Kind,
-}
-
-const fn text(names: &'static [&'static str], key: &'static str) -> Variable {
-    Variable {
-        names,
-        key,
-        kind: Kind::Text,
-    }
-}
-
-const fn literal(names: &'static [&'static str], key: &'static str) -> Variable {
-    Variable {
-        names,
-        key,
-        kind: Kind::Literal,
-    }
-}
-
-/// Every name of the environment that counts.
-pub const ENVIRONMENT: &[Variable] = &[
-    text(&["EVENTGALLERY_LISTEN", "LISTEN"], "listen"),
-    text(&["EVENTGALLERY_DATA_DIR", "DATA_DIR"], "data_dir"),
-    literal(&["GRAPHIQL"], "graphiql"),
-    literal(&["LOG_JSON"], "log_json"),
-    literal(&["SHUTDOWN_SECONDS"], "shutdown_seconds"),
-    text(&["DATABASE_URI", "DATABASE_URL"], "database.url"),
-    literal(&["DATABASE_MAX_CONNECTIONS"], "database.max_connections"),
-    literal(&["DATABASE_ACQUIRE_SECONDS"], "database.acquire_seconds"),
-    literal(&["DATABASE_MIGRATE"], "database.migrate"),
-    text(&["AWS_REGION", "AWS_DEFAULT_REGION"], "aws.region"),
-    text(&["S3_BUCKET", "BUCKET_NAME"], "s3.bucket"),
-    text(&["S3_ENDPOINT"], "s3.endpoint"),
-    text(&["S3_PUBLIC_ENDPOINT"], "s3.public_endpoint"),
-    literal(&["S3_PATH_STYLE"], "s3.path_style"),
-    text(&["S3_KEY", "AWS_KEY"], "s3.access_key"),
-    text(&["S3_SECRET", "AWS_SECRET"], "s3.secret_key"),
-    literal(&["S3_GET_URL_SECONDS"], "s3.get_url_seconds"),
-    text(&["REKOGNITION_ENDPOINT"], "rekognition.endpoint"),
-    text(&["AWS_REKOGNITION_KEY"], "rekognition.access_key"),
-    text(&["AWS_REKOGNITION_SECRET"], "rekognition.secret_key"),
-    text(&["REKOGNITION_MATCHER"], "rekognition.matcher"),
-    literal(
-        &["REKOGNITION_SIMILARITY_THRESHOLD"],
-        "rekognition.similarity_threshold",
-    ),
-    literal(
-        &["REKOGNITION_MIN_LABEL_CONFIDENCE"],
-        "rekognition.min_label_confidence",
-    ),
-    literal(
-        &["REKOGNITION_FACES_PER_SECOND"],
-        "rekognition.faces_per_second",
-    ),
-    literal(
-        &["REKOGNITION_LABELS_PER_SECOND"],
-        "rekognition.labels_per_second",
-    ),
-    text(&["JWT_SECRET"], "tokens.jwt_secret"),
-    text(&["JWT_SECRET_FILE"], "tokens.jwt_secret_file"),
-    text(&["JWT_ISSUER"], "tokens.issuer"),
-    text(&["JWT_AUDIENCE"], "tokens.audience"),
-    literal(&["ACCESS_TOKEN_SECONDS"], "tokens.access_seconds"),
-    literal(&["REFRESH_TOKEN_SECONDS"], "tokens.refresh_seconds"),
-    literal(&["UPLOAD_MAX_BYTE_SIZE"], "uploads.max_byte_size"),
-    literal(
-        &["UPLOAD_MAX_FILES_PER_REQUEST"],
-        "uploads.max_files_per_request",
-    ),
-    literal(
-        &["UPLOAD_MAX_PHOTOS_PER_GALLERY"],
-        "uploads.max_photos_per_gallery",
-    ),
-    literal(&["UPLOAD_URL_SECONDS"], "uploads.put_url_seconds"),
-    literal(&["UPLOAD_REAP_AFTER_SECONDS"], "uploads.reap_after_seconds"),
-    literal(&["UPLOAD_MAX_PIXELS"], "uploads.max_pixels"),
-    literal(&["WORKER_ENABLED"], "worker.enabled"),
-    literal(&["WORKER_CONCURRENCY"], "worker.concurrency"),
-    literal(&["WORKER_LEASE_SECONDS"], "worker.lease_seconds"),
-    literal(&["WORKER_MAX_ATTEMPTS"], "worker.max_attempts"),
-    literal(&["EVENT_RETENTION_SECONDS"], "events.retention_seconds"),
-    literal(&["EVENT_POLL_MILLISECONDS"], "events.poll_milliseconds"),
-    text(&["METRICS_LISTEN"], "metrics.listen"),
-    text(&["OTEL_EXPORTER_OTLP_ENDPOINT"], "telemetry.otlp_endpoint"),
-    text(&["OTEL_SERVICE_NAME"], "telemetry.service_name"),
-];
+/// What `k8s/` says where whoever deploys it must give a value. Some of those settings would take it
+/// for one: a bucket may be called anything.
+pub const PLACEHOLDER: &str = "CHANGE_ME";
 
 /// Why there is no configuration.
 #[derive(Debug, thiserror::Error)]
@@ -327,6 +238,7 @@ impl Config {
         if file.exists() {
             figment = figment.merge(Toml::file_exact(file));
         }
+        let mut left = Vec::new();
         for variable in ENVIRONMENT {
             let Some((name, value)) = variable.names.iter().find_map(|name| {
                 environment(name)
@@ -335,10 +247,18 @@ impl Config {
             }) else {
                 continue;
             };
+            if value == PLACEHOLDER {
+                left.push(*name);
+                continue;
+            }
             figment = match variable.kind {
                 Kind::Text => figment.merge(Serialized::default(variable.key, value)),
-                Kind::Literal => figment.merge(literal_value(variable.key, name, &value)?),
+                Kind::Literal => figment.merge(literal::value(variable.key, name, &value)?),
             };
+        }
+        if !left.is_empty() {
+            let names = left.join(", ");
+            return Err(ConfigError(format!("{PLACEHOLDER} is no value: {names}")));
         }
         let config: Self = figment.extract().map_err(|error| {
             ConfigError(
@@ -391,6 +311,13 @@ impl Config {
                 .as_ref()
                 .is_none_or(|s| s.expose_secret().len() >= 32),
             "tokens.jwt_secret (JWT_SECRET) must have at least 32 bytes",
+        );
+        must(
+            self.tokens
+                .jwt_secret_previous
+                .as_ref()
+                .is_none_or(|s| s.expose_secret().len() >= 32),
+            "tokens.jwt_secret_previous (JWT_SECRET_PREVIOUS) must have at least 32 bytes",
         );
         must(
             (1..=604_800).contains(&self.uploads.put_url_seconds),
@@ -464,36 +391,4 @@ impl Config {
     pub fn is_local(&self) -> bool {
         self.s3.bucket.is_none()
     }
-}
-
-/// A number or boolean from the environment.
-fn literal_value(
-    key: &str,
-    name: &str,
-    text: &str,
-) -> Result<Serialized<LiteralValue>, ConfigError> {
-    let value = match (
-        text.parse::<i64>(),
-        text.parse::<f64>(),
-        text.to_ascii_lowercase().as_str(),
-    ) {
-        (Ok(number), _, _) => LiteralValue::Integer(number),
-        (_, Ok(number), _) => LiteralValue::Number(number),
-        (_, _, "true" | "on" | "yes") => LiteralValue::Switch(true),
-        (_, _, "false" | "off" | "no") => LiteralValue::Switch(false),
-        _ => {
-            return Err(ConfigError(format!(
-                "{name} ({key}): `{text}` is neither a number nor true/false"
-            )));
-        }
-    };
-    Ok(Serialized::default(key, value))
-}
-
-#[derive(Serialize)]
-#[serde(untagged)]
-enum LiteralValue {
-    Integer(i64),
-    Number(f64),
-    Switch(bool),
 }

@@ -41,6 +41,17 @@ pub struct Db {
     news: watch::Sender<u64>,
 }
 
+/// What a pool holds.
+#[derive(Clone, Copy, Debug)]
+pub struct PoolUse {
+    /// `read` or `write`; one that serves both is called `write`.
+    pub name: &'static str,
+    /// Connections that wait for work.
+    pub idle: u32,
+    /// Connections at work.
+    pub used: u32,
+}
+
 impl std::fmt::Debug for Db {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Db({:?})", self.write.get_database_backend())
@@ -208,6 +219,34 @@ impl Db {
     #[must_use]
     pub fn news(&self) -> watch::Receiver<u64> {
         self.news.subscribe()
+    }
+
+    /// What the pools hold at this moment.
+    #[must_use]
+    pub fn pools(&self) -> Vec<PoolUse> {
+        let of = |name, size: u32, idle: usize| {
+            let idle = u32::try_from(idle).unwrap_or(u32::MAX).min(size);
+            let used = size - idle;
+            PoolUse { name, idle, used }
+        };
+        match self.backend() {
+            DbBackend::MySql => {
+                let pool = self.write.get_mysql_connection_pool();
+                vec![of("write", pool.size(), pool.num_idle())]
+            }
+            DbBackend::Postgres => {
+                let pool = self.write.get_postgres_connection_pool();
+                vec![of("write", pool.size(), pool.num_idle())]
+            }
+            DbBackend::Sqlite => [("read", &self.read), ("write", &self.write)]
+                .into_iter()
+                .map(|(name, connection)| {
+                    let pool = connection.get_sqlite_connection_pool();
+                    of(name, pool.size(), pool.num_idle())
+                })
+                .collect(),
+            _ => Vec::new(),
+        }
     }
 
     /// Closes every connection.

@@ -18,7 +18,7 @@ const DOUBLED: usize = 100;
 async fn start() -> TestApp {
     TestApp::with(&[
         ("DATABASE_MAX_CONNECTIONS", "16"),
-        ("DATABASE_ACQUIRE_SECONDS", "120"),
+        ("DATABASE_ACQUIRE_SECONDS", "60"),
     ])
     .await
 }
@@ -80,7 +80,7 @@ async fn five_hundred_confirmations_at_once() {
                 continue;
             };
             let id = id.clone();
-            calls.spawn(async move { (id.clone(), actor.confirm(&[id]).await) });
+            calls.spawn(async move { (id.clone(), confirm(&actor, &id).await) });
         }
     }
     let answers = calls.join_all().await;
@@ -88,7 +88,7 @@ async fn five_hundred_confirmations_at_once() {
     for (id, results) in answers {
         let photo = json!({ "id": id, "status": "PROCESSING" });
         let expected = json!([{ "photoId": id, "photo": photo, "userErrors": [] }]);
-        assert_eq!(Value::from(results), expected);
+        assert_eq!(results, expected);
     }
 
     let jobs: Vec<job::Model> = job::Entity::find()
@@ -103,6 +103,23 @@ async fn five_hundred_confirmations_at_once() {
     let steps = analysis_step::Entity::find().count(app.db().read()).await;
     assert_eq!(steps.unwrap(), 4 * PHOTOS as u64);
     app.stop().await;
+}
+
+/// The answer's `data`. Called again only where the machine is so busy that the request passed its own
+/// time: every other error ends the test.
+async fn confirm(actor: &Actor, photo: &str) -> Value {
+    let document =
+        "mutation($input: ConfirmPhotoUploadsInput!) { confirmPhotoUploads(input: $input) {
+      results { photoId photo { id status } userErrors { code } } } }";
+    loop {
+        let input = json!({ "input": { "photoIds": [photo] } });
+        let (_, mut answer) = actor.send(document, input).await;
+        if answer["errors"].is_null() {
+            return answer["data"]["confirmPhotoUploads"]["results"].take();
+        }
+        let message = text(&answer["errors"][0]["message"]);
+        assert!(message.contains("took too long"), "{answer:#}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -79,6 +79,7 @@ async fn a_deleted_gallery_is_gone_for_everybody_and_leaves_nothing() {
     let gallery = ada.gallery("g").await;
     let ids = ada.upload(&gallery, &[pictures::plain("a.jpg", 1)]).await;
     app.run_jobs().await;
+    assert_eq!(app.objects().await.len(), 3, "original, preview, thumbnail");
     let input = json!({ "galleryId": gallery });
     ada.mutate(
         "deleteGallery",

@@ -248,6 +248,46 @@ async fn filters_hold_together() {
 }
 
 #[tokio::test]
+async fn every_size_of_a_picture_can_be_fetched() {
+    let app = TestApp::start().await;
+    let ada = app.user("ada").await;
+    let gallery = ada.gallery("g").await;
+    let bytes = pictures::jpeg(&pictures::gradient(2400, 1200, 1));
+    let picture = harness::Picture::jpeg("wide.jpg", bytes.clone());
+    let ids = ada.upload(&gallery, &[picture]).await;
+    app.run_jobs().await;
+    let selection = "thumbnail: image(size: THUMBNAIL) { url width height }
+      preview: image(size: PREVIEW) { url width height }
+      original: image(size: ORIGINAL) { url width height }
+      downloadUrl";
+    let photo = ada.photo(&ids[0], selection).await;
+    for (name, width, height) in [
+        ("thumbnail", 320, 160),
+        ("preview", 2048, 1024),
+        ("original", 2400, 1200),
+    ] {
+        let image = &photo[name];
+        assert_eq!(image["width"], width, "{name}");
+        assert_eq!(image["height"], height, "{name}");
+        let fetched = fetch(&ada, &text(&image["url"])).await;
+        let decoded = image::load_from_memory(&fetched).unwrap();
+        assert_eq!(
+            (decoded.width(), decoded.height()),
+            (width, height),
+            "{name}"
+        );
+    }
+    assert_eq!(fetch(&ada, &text(&photo["downloadUrl"])).await, bytes);
+    app.stop().await;
+}
+
+async fn fetch(actor: &Actor, url: &str) -> Vec<u8> {
+    let response = actor.http().get(url).send().await.unwrap();
+    assert_eq!(response.status(), 200, "{url}");
+    response.bytes().await.unwrap().to_vec()
+}
+
+#[tokio::test]
 async fn signed_urls_stay_the_same_within_their_window() {
     let app = TestApp::start().await;
     let ada = app.user("ada").await;

@@ -1,8 +1,8 @@
 //! What clients leave behind.
 
-use harness::TestApp;
 use harness::actor::text;
 use harness::pictures;
+use harness::{TestApp, aws};
 use serde_json::json;
 
 /// The URL's life, and the reaper's patience, and a minute.
@@ -83,5 +83,59 @@ async fn a_cancelled_upload_leaves_nothing_even_if_it_comes_late() {
         app.run_jobs().await;
     }
     assert_eq!(app.objects().await, Vec::<String>::new());
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn multipart_uploads_that_nobody_completes_are_aborted_after_a_day() {
+    let app = TestApp::start().await;
+    let client = aws::client(&app.s3);
+    for key in [
+        "galleries/a/original.jpg",
+        "galleries/a/original.jpg",
+        "others/b",
+    ] {
+        let started = client
+            .create_multipart_upload()
+            .bucket(&app.bucket)
+            .key(key)
+            .send()
+            .await
+            .unwrap();
+        client
+            .upload_part()
+            .bucket(&app.bucket)
+            .key(key)
+            .upload_id(started.upload_id().unwrap())
+            .part_number(1)
+            .body(vec![7; 64].into())
+            .send()
+            .await
+            .unwrap();
+    }
+    let incomplete = async || {
+        let listing = client
+            .list_multipart_uploads()
+            .bucket(&app.bucket)
+            .send()
+            .await
+            .unwrap();
+        let uploads = listing.uploads.unwrap_or_default();
+        let mut keys: Vec<String> = uploads
+            .into_iter()
+            .filter_map(|upload| upload.key)
+            .collect();
+        keys.sort();
+        keys
+    };
+    app.run_jobs().await;
+    assert_eq!(
+        incomplete().await.len(),
+        3,
+        "somebody may be busy with them"
+    );
+    app.clock.advance(25 * 3600);
+    app.run_jobs().await;
+    assert_eq!(incomplete().await, ["others/b"]);
     app.stop().await;
 }

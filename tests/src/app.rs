@@ -12,6 +12,7 @@ use serde_json::json;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 
 use crate::actor::{Actor, text};
 use crate::aws::{self, Endpoint};
@@ -160,6 +161,18 @@ impl TestApp {
         &self.app
     }
 
+    /// As [`TestApp::replica`], but served as `eventgallery serve` does, until `stop` is cancelled; its
+    /// URL, and how it ended.
+    pub async fn serve_until(
+        &self,
+        stop: CancellationToken,
+    ) -> (String, JoinHandle<anyhow::Result<()>>) {
+        let app = wire(&self.settings, self.clock.clone()).await;
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let url = format!("http://{}", listener.local_addr().expect("an address"));
+        (url, tokio::spawn(app.serve(listener, stop)))
+    }
+
     /// Keys in the bucket, sorted.
     pub async fn objects(&self) -> Vec<String> {
         aws::keys(&self.s3, &self.bucket).await
@@ -224,9 +237,7 @@ fn config(settings: &HashMap<String, String>) -> Config {
 }
 
 async fn serve(settings: &HashMap<String, String>, clock: Clock) -> (App, String, JoinHandle<()>) {
-    let app = App::start(config(settings), clock)
-        .await
-        .expect("the application starts");
+    let app = wire(settings, clock).await;
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let url = format!("http://{}", listener.local_addr().expect("an address"));
     let service = app
@@ -237,4 +248,10 @@ async fn serve(settings: &HashMap<String, String>, clock: Clock) -> (App, String
         axum::serve(listener, service).await.expect("served");
     });
     (app, url, server)
+}
+
+async fn wire(settings: &HashMap<String, String>, clock: Clock) -> App {
+    App::start(config(settings), clock)
+        .await
+        .expect("the application starts")
 }

@@ -23,8 +23,10 @@ pub mod line;
 pub mod meter;
 pub mod pictures;
 pub mod process;
+pub mod socket;
 pub mod upload;
 
 pub use actor::Actor;
 pub use app::TestApp;
 pub use pictures::Picture;
+pub use socket::Socket;

@@ -100,7 +100,8 @@ impl Drop for Process {
 }
 
 /// The binary beside the tests.
-fn binary() -> PathBuf {
+#[must_use]
+pub fn binary() -> PathBuf {
     let tests = std::env::current_exe().expect("this test's file");
     let file = tests
         .ancestors()

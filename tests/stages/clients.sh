@@ -43,3 +43,13 @@ stage_graphql_http() {
   start_api 0
   node "$SCRATCH/audit.mjs" "$API"
 }
+
+stage_subscriptions() {
+  need_npm
+  need_scratch
+  cp -r tests/clients/subscriptions/. "$SCRATCH"
+  (cd "$SCRATCH" && npm ci --no-audit --no-fund --ignore-scripts)
+  start_api 0
+  "$EVENTGALLERY" samples "$SCRATCH/photos"
+  node "$SCRATCH/follow.mjs" "$API" "$SCRATCH/photos"
+}

@@ -9,7 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use entity::{Timestamp, UserId};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
-use secrecy::ExposeSecret as _;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
@@ -41,7 +41,8 @@ struct Claims {
 #[derive(Clone)]
 pub struct TokenKeys {
     encoding: EncodingKey,
-    decoding: DecodingKey,
+    /// The secret's own, then those of secrets that were rotated out.
+    decoding: Vec<DecodingKey>,
     validation: Validation,
     issuer: String,
     audience: String,
@@ -60,10 +61,7 @@ impl TokenKeys {
     /// # Errors
     /// When the secret is shorter.
     pub fn new(secret: &[u8], tokens: &Tokens) -> anyhow::Result<Self> {
-        anyhow::ensure!(
-            secret.len() >= MIN_SECRET_BYTES,
-            "the JWT secret must have at least {MIN_SECRET_BYTES} bytes"
-        );
+        checked(secret)?;
         let mut validation = Validation::new(Algorithm::HS256);
         validation.set_issuer(&[&tokens.issuer]);
         validation.set_audience(&[&tokens.audience]);
@@ -72,7 +70,7 @@ impl TokenKeys {
         validation.validate_exp = false;
         Ok(Self {
             encoding: EncodingKey::from_secret(secret),
-            decoding: DecodingKey::from_secret(secret),
+            decoding: vec![DecodingKey::from_secret(secret)],
             validation,
             issuer: tokens.issuer.clone(),
             audience: tokens.audience.clone(),
@@ -86,16 +84,24 @@ impl TokenKeys {
     /// # Errors
     /// When the secret is too short or its file cannot be read or written.
     pub fn from_config(tokens: &Tokens, data_dir: &Path, clock: &Clock) -> anyhow::Result<Self> {
-        if let Some(secret) = &tokens.jwt_secret {
-            return Self::new(secret.expose_secret().as_bytes(), tokens);
-        }
-        let secret = match &tokens.jwt_secret_file {
-            Some(file) => fs::read_to_string(file)
-                .with_context(|| format!("tokens.jwt_secret_file {}", file.display()))?,
+        let secret = match configured(
+            tokens.jwt_secret.as_ref(),
+            tokens.jwt_secret_file.as_deref(),
+        )? {
+            Some(secret) => secret,
             None => kept_secret(data_dir, clock)
                 .with_context(|| format!("the JWT secret in {}", data_dir.display()))?,
         };
-        Self::new(secret.trim().as_bytes(), tokens)
+        let mut keys = Self::new(secret.trim().as_bytes(), tokens)?;
+        let previous = configured(
+            tokens.jwt_secret_previous.as_ref(),
+            tokens.jwt_secret_previous_file.as_deref(),
+        )?;
+        if let Some(previous) = previous {
+            let previous = checked(previous.trim().as_bytes())?;
+            keys.decoding.push(DecodingKey::from_secret(previous));
+        }
+        Ok(keys)
     }
 
     /// An access token for `user`, and when it ends.
@@ -126,15 +132,39 @@ impl TokenKeys {
         if token.len() > MAX_TOKEN_BYTES {
             return Err(Error::Unauthenticated);
         }
-        let claims = jsonwebtoken::decode::<Claims>(token, &self.decoding, &self.validation)
-            .map_err(|_| Error::Unauthenticated)?
-            .claims;
+        let decoded = self
+            .decoding
+            .iter()
+            .find_map(|key| jsonwebtoken::decode::<Claims>(token, key, &self.validation).ok());
+        let claims = decoded.ok_or(Error::Unauthenticated)?.claims;
         let until = Timestamp::default().plus_seconds(claims.exp.saturating_add(LEEWAY_SECONDS));
         if claims.typ != ACCESS || until <= now {
             return Err(Error::Unauthenticated);
         }
         Ok((UserId(claims.sub), until))
     }
+}
+
+/// The secret that is set, or that the file holds.
+fn configured(
+    secret: Option<&SecretString>,
+    file: Option<&Path>,
+) -> anyhow::Result<Option<String>> {
+    match (secret, file) {
+        (Some(secret), _) => Ok(Some(secret.expose_secret().to_owned())),
+        (None, Some(file)) => fs::read_to_string(file)
+            .with_context(|| format!("the JWT secret in {}", file.display()))
+            .map(Some),
+        (None, None) => Ok(None),
+    }
+}
+
+fn checked(secret: &[u8]) -> anyhow::Result<&[u8]> {
+    anyhow::ensure!(
+        secret.len() >= MIN_SECRET_BYTES,
+        "a JWT secret must have at least {MIN_SECRET_BYTES} bytes"
+    );
+    Ok(secret)
 }
 
 /// A new refresh token: 32 random bytes.

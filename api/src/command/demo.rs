@@ -35,7 +35,7 @@ pub struct Arguments {
 /// # Errors
 /// The first thing that went wrong, in words.
 pub async fn run(mut config: Config, arguments: Arguments) -> Result<()> {
-    super::serve::log(&config);
+    crate::telemetry::log(&config);
     let mut demo = Demo {
         server: String::new(),
         shown_at: format!("http://{}", config.listen),

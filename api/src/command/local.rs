@@ -40,7 +40,7 @@ pub struct Arguments {
 /// Where it cannot start.
 #[expect(clippy::print_stdout, reason = "the line that other programs read")]
 pub async fn run(config: Config, arguments: Arguments) -> Result<()> {
-    super::serve::log(&config);
+    crate::telemetry::log(&config);
     let data_dir = arguments.data_dir.unwrap_or(config.data_dir);
     std::fs::create_dir_all(&data_dir)
         .with_context(|| format!("cannot make {}", data_dir.display()))?;

@@ -3,11 +3,12 @@
 use anyhow::{Context as _, Result};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use tracing_subscriber::EnvFilter;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::app::App;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::telemetry;
 
 /// Serves the API until it is told to stop.
 ///
@@ -15,7 +16,7 @@ use crate::config::Config;
 /// Where it cannot start: the port is taken, the database does not answer.
 #[expect(clippy::print_stdout, reason = "the one line that says where to look")]
 pub async fn serve(mut config: Config, worker: bool) -> Result<()> {
-    log(&config);
+    let telemetry = telemetry::start(&config)?;
     config.worker.enabled &= worker;
     let listen = config.listen;
     // Taken before anything else starts: a port in use is the commonest reason to fail.
@@ -24,13 +25,18 @@ pub async fn serve(mut config: Config, worker: bool) -> Result<()> {
     })?;
     let address = listener.local_addr()?;
     let graphiql = config.graphiql;
+    let operations = operations_listener(&config).await?;
     let app = App::start(config, Clock::system()).await?;
     if graphiql {
         println!("EventGallery is ready: GraphiQL is at http://{address}/graphql");
     } else {
         println!("EventGallery is ready at http://{address}/graphql");
     }
-    app.serve(listener, stop_signal()).await
+    let operations = serve_operations(operations, &app);
+    let served = app.serve(listener, stop_signal()).await;
+    drop(operations);
+    telemetry.stop().await;
+    served
 }
 
 /// Works on the queue until it is told to stop.
@@ -38,9 +44,14 @@ pub async fn serve(mut config: Config, worker: bool) -> Result<()> {
 /// # Errors
 /// Where it cannot start.
 pub async fn work(config: Config) -> Result<()> {
-    log(&config);
+    let telemetry = telemetry::start(&config)?;
+    let operations = operations_listener(&config).await?;
     let app = App::start(config, Clock::system()).await?;
-    app.work(stop_signal()).await
+    let operations = serve_operations(operations, &app);
+    let worked = app.work(stop_signal()).await;
+    drop(operations);
+    telemetry.stop().await;
+    worked
 }
 
 /// Brings the database's schema up to date.
@@ -48,11 +59,13 @@ pub async fn work(config: Config) -> Result<()> {
 /// # Errors
 /// The database's.
 pub async fn migrate(config: Config) -> Result<()> {
-    log(&config);
+    let telemetry = telemetry::start(&config)?;
     std::fs::create_dir_all(&config.data_dir)?;
-    crate::db::migrate(&config.database_url())
+    let migrated = crate::db::migrate(&config.database_url())
         .await
-        .context("cannot migrate the database")
+        .context("cannot migrate the database");
+    telemetry.stop().await;
+    migrated
 }
 
 /// Cancelled by Ctrl-C and SIGTERM. At the second of them the process ends at once.
@@ -86,18 +99,27 @@ async fn signal() {
     drop(interrupt.await);
 }
 
-/// Starts the log: `RUST_LOG` decides what of it, by default warnings and our own news.
-pub fn log(config: &Config) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| {
-        EnvFilter::new("warn,eventgallery=info,eventgallery::http=warn,local=info")
-    });
-    let log = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr);
-    // A second start within one process keeps the first log.
-    let _ = if config.log_json {
-        log.json().try_init()
-    } else {
-        log.try_init()
+/// Where `metrics.listen` says, if it does.
+async fn operations_listener(config: &Config) -> Result<Option<TcpListener>> {
+    let Some(listen) = config.metrics.listen else {
+        return Ok(None);
     };
+    let listener = TcpListener::bind(listen).await.with_context(|| {
+        format!("cannot listen on {listen}; set METRICS_LISTEN to another address")
+    })?;
+    let address = listener.local_addr()?;
+    tracing::info!(%address, "metrics and health checks");
+    Ok(Some(listener))
+}
+
+/// Serves metrics and health checks until the answer is dropped: while the process comes to its end
+/// it is still alive.
+fn serve_operations(listener: Option<TcpListener>, app: &App) -> Option<AbortOnDropHandle<()>> {
+    let (listener, routes) = (listener?, app.operations());
+    let serving = async move {
+        if let Err(error) = axum::serve(listener, routes).await {
+            tracing::error!(%error, "metrics and health checks have ended");
+        }
+    };
+    Some(AbortOnDropHandle::new(tokio::spawn(serving)))
 }

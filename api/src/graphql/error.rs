@@ -5,9 +5,11 @@
 
 use std::sync::Arc;
 
+use async_graphql::resolver_utils::EnumType as _;
 use async_graphql::{Enum, ErrorExtensionValues, SimpleObject};
 
 use crate::error::{Error, UserError as ServiceUserError, UserErrorCode as ServiceCode};
+use crate::metrics::Metrics;
 
 /// Key in `extensions` of an error after which waiting helps.
 pub const RETRY_AFTER_SECONDS: &str = "retryAfterSeconds";
@@ -77,10 +79,34 @@ pub struct UserError {
     pub message: String,
 }
 
+tokio::task_local! {
+    /// Where the running request counts its expected outcomes.
+    static METRICS: Metrics;
+}
+
+/// Runs a request whose expected outcomes are counted in `metrics`: they become GraphQL values in
+/// one place, below, but in resolvers that have no need to know of metrics.
+pub async fn counted<F: Future>(metrics: Metrics, request: F) -> F::Output {
+    METRICS.scope(metrics, request).await
+}
+
+/// Names of all codes of expected outcomes.
+pub fn user_codes() -> impl Iterator<Item = &'static str> {
+    UserErrorCode::items().iter().map(|item| item.name)
+}
+
 impl From<ServiceUserError> for UserError {
     fn from(error: ServiceUserError) -> Self {
+        let code = UserErrorCode::from(error.code);
+        let item = UserErrorCode::items()
+            .iter()
+            .find(|item| item.value == code);
+        if let Some(item) = item {
+            // Outside of a request nobody counts.
+            let _ = METRICS.try_with(|metrics| metrics.user_error(item.name));
+        }
         Self {
-            code: error.code.into(),
+            code,
             field: error.field,
             message: error.message,
         }

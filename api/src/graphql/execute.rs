@@ -13,19 +13,37 @@ use async_graphql::{
 use futures::StreamExt as _;
 use futures::stream::{self, BoxStream};
 
+use super::error;
 use super::loaders::{self, Sources};
 use super::price::{self, LIMITS};
 use super::problem::{Problem, clip};
 use super::schema::{self, Schema};
 use super::shape::Shape;
+use super::signature::Signature;
 use super::{subscription, variables};
 use crate::access::Viewer;
 use crate::auth::ClientAddress;
+use crate::metrics::RequestOutcome;
 
 /// Longest document in bytes.
 pub const MAX_QUERY_BYTES: usize = 100 * 1024;
 /// Longest execution of a query or mutation.
 pub const TIMEOUT: Duration = Duration::from_secs(30);
+/// Every `extensions.code` that there is.
+pub const CODES: &[&str] = &[
+    "BAD_REQUEST",
+    "BAD_USER_INPUT",
+    "CURSOR_TOO_OLD",
+    "FORBIDDEN",
+    "GRAPHQL_PARSE_FAILED",
+    "GRAPHQL_VALIDATION_FAILED",
+    "INTERNAL",
+    "NOT_FOUND",
+    "QUERY_TOO_COMPLEX",
+    "RATE_LIMITED",
+    "UNAUTHENTICATED",
+    "UNAVAILABLE",
+];
 /// Errors in one answer.
 const MAX_ERRORS: usize = 20;
 
@@ -46,6 +64,8 @@ pub struct Prepared {
     request: Request,
     /// Whether it reads, writes or listens.
     pub operation: OperationType,
+    /// What it is called in metrics.
+    pub signature: Signature,
 }
 
 /// How it went.
@@ -79,6 +99,7 @@ impl Executor {
     /// # Errors
     /// When the schema's own SDL does not parse.
     pub fn new(sources: Sources) -> anyhow::Result<Self> {
+        sources.metrics.expect_codes(CODES, error::user_codes());
         Ok(Self {
             schema: schema::build_schema(sources.services.clone()),
             shape: Arc::new(Shape::from_sdl(&schema::sdl())?),
@@ -91,6 +112,44 @@ impl Executor {
     /// # Errors
     /// A request error.
     pub fn prepare(&self, parameters: Parameters) -> Result<Prepared, Problem> {
+        let mut signature = Signature::unknown();
+        match self.check(parameters, &mut signature) {
+            Ok((request, operation)) => Ok(Prepared {
+                request,
+                operation,
+                signature,
+            }),
+            Err(problem) => {
+                self.refused(&signature, problem.code);
+                Err(problem)
+            }
+        }
+    }
+
+    /// Counts a request that was refused before it came to execution. [`Executor::prepare`] and
+    /// [`Executor::execute`] count by themselves; transports count what they refuse.
+    pub fn refused(&self, signature: &Signature, code: &'static str) {
+        self.sources.metrics.graphql_error(code);
+        self.ended(signature, RequestOutcome::Refused);
+    }
+
+    /// Counts a request at its end.
+    pub fn ended(&self, signature: &Signature, outcome: RequestOutcome) {
+        let Signature {
+            operation,
+            field,
+            began,
+        } = signature;
+        self.sources
+            .metrics
+            .request(operation, field.clone(), outcome, began.elapsed());
+    }
+
+    fn check(
+        &self,
+        parameters: Parameters,
+        signature: &mut Signature,
+    ) -> Result<(Request, OperationType), Problem> {
         if parameters.query.trim().is_empty() {
             return Err(Problem::bad_request("`query` is empty"));
         }
@@ -103,6 +162,7 @@ impl Executor {
             .map_err(|error| Problem::syntax(&error))?;
         let name = parameters.operation_name.as_deref();
         let operation = select(&document, name)?;
+        signature.learn(operation, &document, &self.shape);
         let variables = Variables::from_json(serde_json::Value::Object(parameters.variables));
         price::check(&document, operation, &variables, &self.shape, &LIMITS)?;
         variables::check(&operation.node, &variables, &self.shape, &LIMITS)?;
@@ -113,7 +173,7 @@ impl Executor {
         let mut request = Request::new(parameters.query).variables(variables);
         request.operation_name = parameters.operation_name;
         request.set_parsed_query(document);
-        Ok(Prepared { request, operation })
+        Ok((request, operation))
     }
 
     /// Executes a query or mutation for a viewer.
@@ -123,18 +183,25 @@ impl Executor {
         viewer: Viewer,
         address: Option<ClientAddress>,
     ) -> Answer {
+        let signature = prepared.signature.clone();
         let request = self.attach(prepared, viewer, address);
-        match tokio::time::timeout(TIMEOUT, self.schema.execute(request)).await {
-            Ok(response) => self.answer(response, is_request_error),
+        let metrics = &self.sources.metrics;
+        let execution = error::counted(metrics.clone(), self.schema.execute(request));
+        match tokio::time::timeout(TIMEOUT, execution).await {
+            Ok(response) => self.answer(response, is_request_error, Some(&signature)),
             Err(_) => {
                 tracing::warn!(seconds = TIMEOUT.as_secs(), "a document took too long");
-                Answer::TimedOut(Problem::timeout().into())
+                let problem = Problem::timeout();
+                metrics.graphql_error(problem.code);
+                self.ended(&signature, RequestOutcome::Timeout);
+                Answer::TimedOut(problem.into())
             }
         }
     }
 
     /// Executes any document for a viewer: one answer to a query or mutation, and for a subscription
-    /// one an event, for as long as it lasts.
+    /// one an event, for as long as it lasts. A subscription counts as a request that ends with its
+    /// first answer: how long it goes on is the client's affair.
     pub fn stream(
         &self,
         prepared: Prepared,
@@ -146,11 +213,15 @@ impl Executor {
             let answer = async move { executor.execute(prepared, viewer, address).await };
             return stream::once(answer).boxed();
         }
+        let mut signature = Some(prepared.signature.clone());
         let request = self.attach(prepared, viewer, address);
-        let mut began = false;
+        let open = self.sources.metrics.subscription();
         let answers = self.schema.execute_stream(request).map(move |response| {
-            let began = std::mem::replace(&mut began, true);
-            executor.answer(response, |response| !began && never_began(response))
+            // Counted as open until the stream is dropped.
+            let _open = &open;
+            let first = signature.take();
+            let is_refusal = |response: &Response| first.is_some() && never_began(response);
+            executor.answer(response, is_refusal, first.as_ref())
         });
         answers.boxed()
     }
@@ -168,12 +239,29 @@ impl Executor {
         }
     }
 
-    /// Nothing leaves without having been through here.
-    fn answer(&self, mut response: Response, is_refusal: impl Fn(&Response) -> bool) -> Answer {
+    /// Nothing leaves without having been through here. With `signature` it is the one that a request
+    /// is counted by.
+    fn answer(
+        &self,
+        mut response: Response,
+        is_refusal: impl Fn(&Response) -> bool,
+        signature: Option<&Signature>,
+    ) -> Answer {
         let refused = is_refusal(&response);
         response.errors.truncate(MAX_ERRORS);
         for error in &mut response.errors {
             self.complete(error);
+            if let Some(code) = code(error) {
+                self.sources.metrics.graphql_error(code.to_owned());
+            }
+        }
+        let outcome = match (refused, response.errors.is_empty()) {
+            (true, _) => RequestOutcome::Refused,
+            (false, true) => RequestOutcome::Ok,
+            (false, false) => RequestOutcome::Error,
+        };
+        if let Some(signature) = signature {
+            self.ended(signature, outcome);
         }
         if refused {
             Answer::Refused(response.errors)
@@ -185,11 +273,7 @@ impl Executor {
     /// Gives an error its code. What has none by now was not made for clients, unless the library
     /// made it out of the client's own input.
     fn complete(&self, error: &mut ServerError) {
-        if error
-            .extensions
-            .as_ref()
-            .is_some_and(|extensions| extensions.get("code").is_some())
-        {
+        if code(error).is_some() {
             return;
         }
         let mut extensions = ErrorExtensionValues::default();
@@ -221,6 +305,14 @@ fn is_request_error(response: &Response) -> bool {
 /// specification that is a request error, too.
 fn never_began(response: &Response) -> bool {
     response.data == Value::Null && !response.errors.is_empty()
+}
+
+/// `extensions.code`. All of them are made by our own code: [`CODES`].
+fn code(error: &ServerError) -> Option<&str> {
+    match error.extensions.as_ref()?.get("code")? {
+        Value::String(code) => Some(code),
+        _ => None,
+    }
 }
 
 /// Messages of async-graphql's `InputValueError`, the only errors without a code that arise from

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use async_graphql::Request;
 use async_graphql::dataloader::DataLoader;
+use futures::future::BoxFuture;
+use tracing::Instrument as _;
 
 use super::Services;
 use crate::access::Viewer;
@@ -11,6 +13,7 @@ use crate::auth::loader::UserLoader;
 use crate::clock::Clock;
 use crate::db::Db;
 use crate::gallery::loader::{CoverLoader, GalleryLoader, PhotoCountLoader};
+use crate::metrics::Metrics;
 use crate::people::loader::{FaceLoader, PersonLoader};
 use crate::photo::image::ImageUrls;
 use crate::storage::presign::GetSigner;
@@ -28,6 +31,8 @@ pub struct Sources {
     pub signer: Arc<GetSigner>,
     /// Life of a signed GET in seconds.
     pub get_url_seconds: u32,
+    /// Counts requests and errors.
+    pub metrics: Metrics,
 }
 
 /// Gives a request its viewer and its loaders.
@@ -56,10 +61,15 @@ pub fn attach(request: Request, sources: &Sources, viewer: Viewer) -> Request {
     request
         .data(viewer)
         .data(images)
-        .data(DataLoader::new(users, tokio::spawn))
-        .data(DataLoader::new(galleries, tokio::spawn))
-        .data(DataLoader::new(counts, tokio::spawn))
-        .data(DataLoader::new(covers, tokio::spawn))
-        .data(DataLoader::new(people, tokio::spawn))
-        .data(DataLoader::new(faces, tokio::spawn))
+        .data(DataLoader::new(users, spawn))
+        .data(DataLoader::new(galleries, spawn))
+        .data(DataLoader::new(counts, spawn))
+        .data(DataLoader::new(covers, spawn))
+        .data(DataLoader::new(people, spawn))
+        .data(DataLoader::new(faces, spawn))
+}
+
+/// Within the request's span: what a loader logs carries the request's id.
+fn spawn(load: BoxFuture<'static, ()>) -> tokio::task::JoinHandle<()> {
+    tokio::spawn(load.in_current_span())
 }

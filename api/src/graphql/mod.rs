@@ -10,6 +10,7 @@ pub mod price;
 pub mod problem;
 pub mod schema;
 pub mod shape;
+pub mod signature;
 pub mod subscription;
 pub mod variables;
 

@@ -32,6 +32,7 @@ pub const EXAMPLES: &[(&str, &str, &str)] = &[
     example!("request-uploads"),
     example!("confirm-uploads"),
     example!("gallery-page"),
+    example!("follow-gallery"),
     example!("viewer"),
 ];
 

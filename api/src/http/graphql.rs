@@ -23,6 +23,7 @@ use super::{Errors, Shared, bearer, events, parameters, retry, socket};
 use crate::auth::ClientAddress;
 use crate::graphql::execute::{Answer, MAX_QUERY_BYTES, Parameters};
 use crate::graphql::problem::Problem;
+use crate::graphql::signature::Signature;
 
 /// Longest body in bytes.
 pub(super) const MAX_BODY_BYTES: usize = 1024 * 1024;
@@ -57,24 +58,35 @@ pub(super) async fn serve(State(shared): State<Arc<Shared>>, request: Request) -
 async fn run(shared: &Shared, request: Request, media: Media, events: bool) -> Response {
     let access = match bearer::from_headers(&shared.auth, request.headers()) {
         Ok(access) => access,
-        Err(problem) => return unauthorized(media, problem),
+        Err(problem) => {
+            shared.executor.refused(&Signature::unknown(), problem.code);
+            return unauthorized(media, problem);
+        }
     };
     let method = request.method().clone();
     let address = address(&request);
     let parameters = match read(request).await {
         Ok(parameters) => parameters,
-        Err((status, problem)) => return refuse(status, media, problem),
+        Err((status, problem)) => {
+            shared.executor.refused(&Signature::unknown(), problem.code);
+            return refuse(status, media, problem);
+        }
     };
     let prepared = shared.executor.prepare(parameters);
-    let operation = prepared.as_ref().map(|prepared| prepared.operation);
-    if method == Method::GET && operation == Ok(OperationType::Mutation) {
+    if let Ok(prepared) = &prepared
+        && method == Method::GET
+        && prepared.operation == OperationType::Mutation
+    {
         let problem = Problem::bad_request("GET can only run queries and subscriptions: use POST");
+        shared.executor.refused(&prepared.signature, problem.code);
         let mut response = refuse(StatusCode::METHOD_NOT_ALLOWED, media, problem);
         let allow = HeaderValue::from_static("POST");
         response.headers_mut().insert(ALLOW, allow);
         return response;
     }
-    let subscribes = operation == Ok(OperationType::Subscription);
+    let subscribes = prepared
+        .as_ref()
+        .is_ok_and(|prepared| prepared.operation == OperationType::Subscription);
     if media == Media::Events || (events && subscribes) {
         return match shared.live.enter() {
             Some(place) => events::respond(shared, prepared, access, address, place),
@@ -96,6 +108,7 @@ async fn run(shared: &Shared, request: Request, media: Media, events: bool) -> R
             "a subscription has many answers: send `Accept: text/event-stream`, or use a WebSocket \
              with the subprotocol graphql-transport-ws",
         );
+        shared.executor.refused(&prepared.signature, problem.code);
         return refuse(StatusCode::BAD_REQUEST, media, problem);
     }
     match shared

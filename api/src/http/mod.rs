@@ -7,7 +7,9 @@ mod graphiql;
 mod graphql;
 mod health;
 mod live;
+mod operations;
 mod parameters;
+mod proxy;
 mod retry;
 pub mod server;
 mod socket;
@@ -30,6 +32,7 @@ use tower_http::cors::{Any, CorsLayer};
 
 pub use graphiql::EXAMPLES;
 pub use live::LiveConnections;
+pub use operations::operations;
 
 use crate::auth::service::AuthService;
 use crate::clock::Clock;
@@ -37,6 +40,8 @@ use crate::db::Db;
 use crate::graphql::Services;
 use crate::graphql::execute::Executor;
 use crate::graphql::loaders::Sources;
+use crate::metrics::Metrics;
+use crate::storage::ObjectStore;
 use crate::storage::presign::GetSigner;
 use graphiql::Graphiql;
 
@@ -52,6 +57,8 @@ pub struct Door {
     pub services: Services,
     /// Database.
     pub db: Db,
+    /// Object store.
+    pub store: Arc<dyn ObjectStore>,
     /// Clock.
     pub clock: Clock,
     /// This machine's own clock, for signing: S3 compares it with its own.
@@ -66,16 +73,18 @@ pub struct Door {
     pub stop: CancellationToken,
     /// Sockets and event streams; whoever stops the process closes them.
     pub live: LiveConnections,
+    /// Counts requests and errors.
+    pub metrics: Metrics,
+    /// Proxies in front of us that append to `X-Forwarded-For`.
+    pub trusted_proxies: u8,
 }
 
 /// What handlers share.
 struct Shared {
     executor: Executor,
     auth: Arc<AuthService>,
-    db: Db,
     clock: Clock,
     graphiql: Option<Graphiql>,
-    stop: CancellationToken,
     live: LiveConnections,
 }
 
@@ -92,20 +101,20 @@ struct Errors {
 /// When the schema cannot be read back: a mistake in the schema itself.
 pub fn router(door: Door) -> anyhow::Result<Router> {
     let auth = Arc::clone(&door.services.auth);
+    let proxies = usize::from(door.trusted_proxies);
     let executor = Executor::new(Sources {
         services: door.services,
         db: door.db.clone(),
         clock: door.own_clock,
         signer: door.signer,
         get_url_seconds: door.get_url_seconds,
+        metrics: door.metrics,
     })?;
     let shared = Arc::new(Shared {
         executor,
         auth,
-        db: door.db,
         clock: door.clock,
         graphiql: door.graphiql.then(Graphiql::new),
-        stop: door.stop,
         live: door.live,
     });
     // Bearer tokens do not go along by themselves, as cookies would: any site may ask.
@@ -123,12 +132,16 @@ pub fn router(door: Door) -> anyhow::Result<Router> {
         .layer(DefaultBodyLimit::max(graphql::MAX_BODY_BYTES))
         .route("/graphiql/{name}", get(graphiql::file))
         .layer(CompressionLayer::new().compress_when(compressed))
-        .route("/health/live", get(health::live))
-        .route("/health/ready", get(health::ready))
+        .merge(health::router(health::Health::new(
+            door.db, door.store, door.stop,
+        )))
         .layer(axum::middleware::from_fn_with_state(
             Arc::clone(&shared),
             trace::trace,
         ))
+        .layer(axum::middleware::from_fn(move |request, next| {
+            proxy::resolve(proxies, request, next)
+        }))
         .with_state(shared);
     Ok(router)
 }

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Request, State};
+use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use http::HeaderValue;
@@ -11,6 +11,7 @@ use http::header::{REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
 use tracing::Instrument as _;
 
 use super::Shared;
+use crate::telemetry;
 
 /// Header that carries the id of a request, in both directions.
 pub(super) const REQUEST_ID: &str = "x-request-id";
@@ -27,16 +28,28 @@ pub(super) async fn trace(
         Some(id) if is_id(id.as_bytes()) => id.clone(),
         _ => new_id(&shared),
     };
-    let span = tracing::info_span!(
+    // The route, not the path: a path of no route of ours is text of a stranger.
+    let route = request.extensions().get::<MatchedPath>();
+    let route = route.map_or("none", MatchedPath::as_str);
+    // Of the highest level, so that no filter leaves lines without their request.
+    let span = tracing::error_span!(
         "request",
-        id = id.to_str().unwrap_or_default(),
+        request_id = id.to_str().unwrap_or_default(),
         method = %request.method(),
-        path = request.uri().path(),
+        route,
+        status = tracing::field::Empty,
+        otel.kind = "server",
+        otel.status_code = tracing::field::Empty,
     );
-    let is_probe = request.uri().path().starts_with("/health/");
+    telemetry::continue_trace(&span, request.headers());
+    let is_probe = route.starts_with("/health/");
     let began = std::time::Instant::now();
     let mut response = next.run(request).instrument(span.clone()).await;
     let status = response.status().as_u16();
+    span.record("status", status);
+    if response.status().is_server_error() {
+        span.record("otel.status_code", "ERROR");
+    }
     let microseconds = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
     span.in_scope(|| {
         if is_probe {

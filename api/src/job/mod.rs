@@ -15,6 +15,7 @@ use uuid::Uuid;
 
 use crate::error::Error;
 
+pub mod census;
 pub mod queue;
 pub mod worker;
 

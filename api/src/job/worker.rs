@@ -7,11 +7,13 @@ use tokio::sync::Notify;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 use super::{Handler, JobError, Lease, Outcome, queue};
 use crate::clock::Clock;
 use crate::db::Db;
 use crate::error::{Error, Result};
+use crate::metrics::{Metrics, RunOutcome};
 
 /// How often an idle worker looks for jobs that other processes put in.
 const POLL: Duration = Duration::from_millis(500);
@@ -59,6 +61,7 @@ struct Inner {
     kinds: Vec<&'static str>,
     wake_up: WakeUp,
     settings: WorkerSettings,
+    metrics: Metrics,
 }
 
 impl std::fmt::Debug for Worker {
@@ -90,6 +93,20 @@ impl Worker {
         wake_up: WakeUp,
         settings: WorkerSettings,
     ) -> Self {
+        let metrics = Metrics::new();
+        Self::measured(db, clock, handlers, wake_up, settings, metrics)
+    }
+
+    /// A worker whose runs count in `metrics`.
+    #[must_use]
+    pub fn measured(
+        db: Db,
+        clock: Clock,
+        handlers: Vec<Arc<dyn Handler>>,
+        wake_up: WakeUp,
+        settings: WorkerSettings,
+        metrics: Metrics,
+    ) -> Self {
         let kinds = handlers.iter().map(|handler| handler.kind()).collect();
         Self(Arc::new(Inner {
             db,
@@ -98,12 +115,21 @@ impl Worker {
             kinds,
             wake_up,
             settings,
+            metrics,
         }))
+    }
+
+    /// The kinds of jobs that it runs.
+    #[must_use]
+    pub fn kinds(&self) -> &[&'static str] {
+        &self.0.kinds
     }
 
     /// Works until `shutdown` is cancelled; then claims no more, lets running jobs go on for the
     /// grace period, stops the rest and gives their leases back.
     pub async fn run(&self, shutdown: CancellationToken) {
+        let concurrency = self.0.settings.concurrency;
+        tracing::info!(concurrency, "the worker starts");
         let stop = CancellationToken::new();
         let mut running = JoinSet::new();
         while !shutdown.is_cancelled() {
@@ -133,9 +159,14 @@ impl Worker {
             .await
             .is_err()
         {
+            tracing::warn!(
+                jobs = running.len(),
+                "the grace period is over: jobs are given back"
+            );
             stop.cancel();
             while running.join_next().await.is_some() {}
         }
+        tracing::info!("the worker has stopped");
     }
 
     /// Runs every job that is due by the clock, one after another, until none is. Answers how many
@@ -177,7 +208,21 @@ impl Worker {
         in_time(PATIENCE, claim).await
     }
 
+    /// Runs a job within its span: every line that it logs carries whose it is.
     async fn work(&self, lease: Lease, stop: CancellationToken) {
+        // Of the highest level, so that no filter leaves lines without their job.
+        let span = tracing::error_span!(
+            "job",
+            job_id = %lease.id,
+            kind = lease.kind,
+            subject = lease.subject,
+            attempt = lease.attempts,
+        );
+        self.work_in_span(lease, stop).instrument(span).await;
+    }
+
+    async fn work_in_span(&self, lease: Lease, stop: CancellationToken) {
+        let began = Instant::now();
         let handler = self
             .0
             .handlers
@@ -194,7 +239,8 @@ impl Worker {
         } else {
             let (handler, lease) = (Arc::clone(&handler), lease.clone());
             let job = lease.clone();
-            let task = tokio::spawn(async move { handler.run(&job).await });
+            let run = async move { handler.run(&job).await };
+            let task = tokio::spawn(run.in_current_span());
             self.watch(task, &lease, &stop).await
         };
         let settled = match ending {
@@ -202,16 +248,20 @@ impl Worker {
             Ending::Stopped => self.release(&lease).await,
             Ending::Lost => Err(JobError::LeaseLost),
         };
-        match settled {
-            Ok(()) => {}
+        let outcome = match settled {
+            Ok(outcome) => outcome,
             Err(JobError::LeaseLost) => {
                 tracing::warn!(kind = lease.kind, subject = lease.subject, "lease lost");
+                RunOutcome::Lost
             }
             // The lease runs out and the job comes back.
             Err(error) => {
                 tracing::error!(kind = lease.kind, subject = lease.subject, %error, "not settled");
+                RunOutcome::Lost
             }
-        }
+        };
+        let metrics = &self.0.metrics;
+        metrics.job_run(handler.kind(), outcome, began.elapsed());
     }
 
     /// Waits for the handler, extending the lease meanwhile; stops the handler where the lease is
@@ -273,10 +323,11 @@ impl Worker {
         Ok(transaction.commit().await?)
     }
 
-    async fn release(&self, lease: &Lease) -> Result<(), JobError> {
+    async fn release(&self, lease: &Lease) -> Result<RunOutcome, JobError> {
         let transaction = self.0.db.begin().await?;
         queue::again(&*transaction, lease, self.0.clock.now()).await?;
-        Ok(transaction.commit().await?)
+        transaction.commit().await?;
+        Ok(RunOutcome::Released)
     }
 
     async fn settle(
@@ -284,20 +335,22 @@ impl Worker {
         handler: &dyn Handler,
         lease: &Lease,
         result: Result<Outcome, JobError>,
-    ) -> Result<(), JobError> {
+    ) -> Result<RunOutcome, JobError> {
         let now = self.0.clock.now();
         let later = |after: Duration| entity::Timestamp(now.0 + queue::micros(after));
         let (error, after) = match result {
-            Ok(Outcome::Finished) => return Ok(()),
+            Ok(Outcome::Finished) => return Ok(RunOutcome::Done),
             Ok(Outcome::Done) => {
                 let transaction = self.0.db.begin().await?;
                 queue::finish(&*transaction, lease, now).await?;
-                return Ok(transaction.commit().await?);
+                transaction.commit().await?;
+                return Ok(RunOutcome::Done);
             }
             Ok(Outcome::Again(after)) => {
                 let transaction = self.0.db.begin().await?;
                 queue::again(&*transaction, lease, later(after)).await?;
-                return Ok(transaction.commit().await?);
+                transaction.commit().await?;
+                return Ok(RunOutcome::Again);
             }
             Err(JobError::LeaseLost) => return Err(JobError::LeaseLost),
             Err(JobError::Fail(error)) => (error, None),
@@ -322,7 +375,8 @@ impl Worker {
         if let Some(after) = after {
             let transaction = self.0.db.begin().await?;
             queue::retry(&*transaction, lease, later(after), &text).await?;
-            return Ok(transaction.commit().await?);
+            transaction.commit().await?;
+            return Ok(RunOutcome::Retry);
         }
         self.give_up(handler, lease, &text).await
     }
@@ -332,7 +386,7 @@ impl Worker {
         handler: &dyn Handler,
         lease: &Lease,
         text: &str,
-    ) -> Result<(), JobError> {
+    ) -> Result<RunOutcome, JobError> {
         let told = if lease.attempts <= lease.max_attempts.saturating_add(FAREWELLS) {
             use futures::FutureExt as _;
             std::panic::AssertUnwindSafe(handler.given_up(lease, text))
@@ -344,16 +398,30 @@ impl Worker {
         };
         let now = self.0.clock.now();
         let transaction = self.0.db.begin().await?;
-        match told {
-            Ok(()) => queue::bury(&*transaction, lease, now, text).await?,
+        let outcome = match told {
+            Ok(()) => {
+                queue::bury(&*transaction, lease, now, text).await?;
+                RunOutcome::GivenUp
+            }
             Err(JobError::LeaseLost) => return Err(JobError::LeaseLost),
             Err(error) => {
                 let after = queue::backoff(lease.attempts, self.0.clock.random_share());
                 let at = entity::Timestamp(now.0 + queue::micros(after));
                 queue::retry(&*transaction, lease, at, &format!("{text}; {error}")).await?;
+                RunOutcome::Retry
             }
+        };
+        transaction.commit().await?;
+        if outcome == RunOutcome::GivenUp {
+            tracing::error!(
+                job = %lease.id,
+                kind = lease.kind,
+                subject = lease.subject,
+                error = text,
+                "job given up and buried, unless it was asked for again meanwhile"
+            );
         }
-        Ok(transaction.commit().await?)
+        Ok(outcome)
     }
 }
 

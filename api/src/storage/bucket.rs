@@ -4,6 +4,7 @@ use aws_sdk_s3::error::ProvideErrorMetadata as _;
 use aws_sdk_s3::types::{
     BucketLocationConstraint, CorsConfiguration, CorsRule, CreateBucketConfiguration,
 };
+use futures::TryFutureExt as _;
 
 use super::StorageError;
 use super::answer::classify;
@@ -24,26 +25,27 @@ impl S3Store {
                 .location_constraint(BucketLocationConstraint::from(region))
                 .build()
         });
-        let exists = match client.head_bucket().bucket(bucket).send().await {
-            Ok(_) => true,
-            Err(error) => match classify("HeadBucket", error) {
-                StorageError::NotFound => false,
-                other => return Err(other),
-            },
+        let exists = match self.head_bucket().await {
+            Ok(()) => true,
+            Err(StorageError::NotFound) => false,
+            Err(other) => return Err(other),
         };
         if !exists {
-            let created = client
-                .create_bucket()
-                .bucket(bucket)
-                .set_create_bucket_configuration(location)
-                .send()
-                .await;
-            match created {
-                Ok(_) => {}
-                // Another replica was faster.
-                Err(error) if error.code() == Some("BucketAlreadyOwnedByYou") => {}
-                Err(error) => return Err(classify("CreateBucket", error)),
-            }
+            let creation = async {
+                let created = client
+                    .create_bucket()
+                    .bucket(bucket)
+                    .set_create_bucket_configuration(location)
+                    .send()
+                    .await;
+                match created {
+                    Ok(_) => Ok(()),
+                    // Another replica was faster.
+                    Err(error) if error.code() == Some("BucketAlreadyOwnedByYou") => Ok(()),
+                    Err(error) => Err(classify("CreateBucket", error)),
+                }
+            };
+            self.call("CreateBucket", creation).await?;
         }
         let rule = CorsRule::builder()
             .set_allowed_origins(Some(origins.iter().map(ToString::to_string).collect()))
@@ -61,13 +63,24 @@ impl S3Store {
             .cors_rules(rule)
             .build()
             .map_err(|error| StorageError::Refused(error.into()))?;
-        client
+        let request = client
             .put_bucket_cors()
             .bucket(bucket)
             .cors_configuration(cors)
             .send()
-            .await
-            .map_err(|error| classify("PutBucketCors", error))?;
+            .map_err(|error| classify("PutBucketCors", error));
+        self.call("PutBucketCors", request).await?;
+        Ok(())
+    }
+
+    pub(super) async fn head_bucket(&self) -> Result<(), StorageError> {
+        let (client, bucket, _) = self.client();
+        let request = client
+            .head_bucket()
+            .bucket(bucket)
+            .send()
+            .map_err(|error| classify("HeadBucket", error));
+        self.call("HeadBucket", request).await?;
         Ok(())
     }
 }

@@ -9,6 +9,7 @@ use entity::{GalleryId, PhotoId, SheetId, Timestamp, photo};
 mod answer;
 mod bucket;
 mod credentials;
+mod multipart;
 pub mod presign;
 pub mod s3;
 
@@ -68,6 +69,9 @@ impl ObjectKey {
     pub fn sheet(gallery: GalleryId, sheet: SheetId, version: i32) -> Self {
         Self(format!("galleries/{gallery}/sheets/{sheet}/{version}.jpg"))
     }
+
+    /// What all keys begin with.
+    pub const PREFIX: &str = "galleries/";
 
     /// What all keys of a gallery begin with.
     #[must_use]
@@ -204,4 +208,13 @@ pub trait ObjectStore: Send + Sync {
         prefix: &str,
         after: Option<&ObjectKey>,
     ) -> Result<Vec<ObjectKey>, StorageError>;
+
+    /// Aborts multipart uploads to keys that begin with `prefix` which were started before `before` and
+    /// not completed; how many.
+    async fn abort_uploads(&self, prefix: &str, before: Timestamp) -> Result<usize, StorageError>;
+
+    /// Whether the store answers at all; stores in memory always do.
+    async fn answers(&self) -> Result<(), StorageError> {
+        Ok(())
+    }
 }

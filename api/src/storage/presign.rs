@@ -19,12 +19,14 @@ use super::answer::classify;
 use super::credentials::SigningCredentials;
 use super::s3::S3Settings;
 use super::{ObjectKey, SignedUrl, StorageError};
+use crate::metrics::Count;
 
 /// Makes [`PageSigner`]s.
 #[derive(Debug)]
 pub struct GetSigner {
     origin: Arc<Origin>,
     credentials: SigningCredentials,
+    signed: Count,
 }
 
 /// What is the same in all URLs of a bucket.
@@ -49,7 +51,15 @@ impl GetSigner {
         Ok(Self {
             origin: Arc::new(Origin::resolve(settings).await?),
             credentials: SigningCredentials::new(settings.credentials.clone()),
+            signed: Count::default(),
         })
+    }
+
+    /// Counts the URLs that it signs there.
+    #[must_use]
+    pub fn counted(mut self, signed: Count) -> Self {
+        self.signed = signed;
+        self
     }
 
     /// A signer for one page at `now`. Its URLs live from half of `ttl_seconds` to all of it and are
@@ -73,6 +83,7 @@ impl GetSigner {
             &held.credentials,
             signed_at,
             life.max(1),
+            self.signed.clone(),
         )?;
         Ok(PageSigner {
             current_until: signed_at.plus_seconds(window).min(page.expires_at),
@@ -151,6 +162,7 @@ pub struct PageSigner {
     expires_at: Timestamp,
     /// From when on other URLs are due.
     current_until: Timestamp,
+    signed: Count,
 }
 
 impl std::fmt::Debug for PageSigner {
@@ -168,6 +180,7 @@ impl PageSigner {
         credentials: &Credentials,
         signed_at: Timestamp,
         life_seconds: i64,
+        signed: Count,
     ) -> Result<Self, StorageError> {
         let time = signed_at.to_utc().format("%Y%m%dT%H%M%SZ").to_string();
         let day = &time[..8];
@@ -198,6 +211,7 @@ impl PageSigner {
             current_until: signed_at.plus_seconds(life_seconds),
             query,
             origin,
+            signed,
         })
     }
 
@@ -252,6 +266,7 @@ impl PageSigner {
         for byte in signature {
             push_hex(&mut url, byte, HEX_LOWER);
         }
+        self.signed.add(1);
         SignedUrl {
             url,
             expires_at: self.expires_at,

@@ -1,7 +1,7 @@
 //! The object store on S3, or anything that speaks its protocol.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use aws_credential_types::provider::SharedCredentialsProvider;
@@ -19,10 +19,25 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::{Bytes, BytesMut};
 use entity::Timestamp;
+use futures::TryFutureExt as _;
+use tracing::Instrument as _;
 
 use super::answer::{classify, is_transient};
 use super::credentials::{HeldProvider, SigningCredentials};
 use super::{ObjectHead, ObjectKey, ObjectStore, PresignedPut, StorageError, UploadConstraint};
+use crate::metrics::{CallOutcome, Count, Metrics};
+
+/// The operations that we call.
+pub const OPERATIONS: [&str; 8] = [
+    "HeadObject",
+    "GetObject",
+    "PutObject",
+    "DeleteObjects",
+    "ListObjectsV2",
+    "HeadBucket",
+    "CreateBucket",
+    "PutBucketCors",
+];
 
 /// Keys that one DeleteObjects takes (Amazon S3 API reference).
 const DELETE_BATCH: usize = 1_000;
@@ -93,12 +108,14 @@ pub struct S3Store {
     /// Signs for the public endpoint; never calls it.
     signer: Client,
     credentials: Arc<SigningCredentials>,
+    metrics: Metrics,
+    signed: Count,
 }
 
 impl S3Store {
-    /// A store; nothing is called yet.
+    /// A store whose calls count in `metrics`; nothing is called yet.
     #[must_use]
-    pub fn new(settings: &S3Settings) -> Self {
+    pub fn new(settings: &S3Settings, metrics: &Metrics) -> Self {
         let client = settings
             .builder(settings.endpoint.as_deref())
             .credentials_provider(settings.credentials.clone())
@@ -123,12 +140,61 @@ impl S3Store {
             client: Client::from_conf(client),
             signer: Client::from_conf(signer),
             credentials,
+            signed: metrics.urls_signed("PUT"),
+            metrics: metrics.clone(),
         }
+    }
+
+    /// Makes a call: in a span of its own, measured to its end.
+    pub(super) async fn call<T>(
+        &self,
+        operation: &'static str,
+        work: impl Future<Output = Result<T, StorageError>>,
+    ) -> Result<T, StorageError> {
+        let span = tracing::info_span!("s3", operation, outcome = tracing::field::Empty);
+        let began = Instant::now();
+        let answer = work.instrument(span.clone()).await;
+        let outcome = match &answer {
+            // The store did its part; the limit is the caller's.
+            Ok(_) | Err(StorageError::TooLarge { .. }) => CallOutcome::Ok,
+            Err(StorageError::NotFound) => CallOutcome::NotFound,
+            Err(StorageError::Refused(_)) => CallOutcome::Refused,
+            Err(StorageError::Unavailable(_)) => CallOutcome::Unavailable,
+        };
+        span.record("outcome", outcome.label());
+        self.metrics.s3_call(operation, outcome, began.elapsed());
+        answer
     }
 
     /// The client for [`super::bucket`].
     pub(super) fn client(&self) -> (&Client, &str, &str) {
         (&self.client, &self.bucket, &self.region)
+    }
+
+    async fn get_object(&self, key: &ObjectKey, limit: u64) -> Result<Bytes, StorageError> {
+        let answer = self
+            .client
+            .get_object()
+            .bucket(&self.bucket)
+            .key(key.as_str())
+            .send()
+            .await
+            .map_err(|error| classify("GetObject", error))?;
+        let length = answer
+            .content_length()
+            .and_then(|n| u64::try_from(n).ok())
+            .unwrap_or_default();
+        if length > limit {
+            return Err(StorageError::TooLarge { limit });
+        }
+        tokio::time::timeout(BODY, collect(answer.body, length, limit))
+            .await
+            .unwrap_or_else(|_| {
+                Err(StorageError::Unavailable(anyhow::anyhow!(
+                    "GetObject body: not here after {} s",
+                    BODY.as_secs()
+                )))
+            })
     }
 
     async fn delete_batch(&self, keys: &[ObjectKey]) -> Result<(), StorageError> {
@@ -140,6 +206,11 @@ impl S3Store {
         let delete = delete
             .build()
             .map_err(|error| StorageError::Refused(error.into()))?;
+        self.call("DeleteObjects", self.delete_objects(delete, keys.len()))
+            .await
+    }
+
+    async fn delete_objects(&self, delete: Delete, keys: usize) -> Result<(), StorageError> {
         let answer = self
             .client
             .delete_objects()
@@ -161,7 +232,7 @@ impl S3Store {
         let error = anyhow::anyhow!(
             "DeleteObjects left {} of {} keys, the first with {}: {}",
             1 + failed.count(),
-            keys.len(),
+            keys,
             first.code().unwrap_or("no code"),
             first.message().unwrap_or_default(),
         );
@@ -213,6 +284,7 @@ impl ObjectStore for S3Store {
             .filter(|(name, _)| !matches!(*name, "host" | "content-length"))
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .collect();
+        self.signed.add(1);
         Ok(PresignedPut {
             url: request.uri().to_owned(),
             headers,
@@ -221,7 +293,7 @@ impl ObjectStore for S3Store {
     }
 
     async fn head(&self, key: &ObjectKey) -> Result<Option<ObjectHead>, StorageError> {
-        let answer = self
+        let request = self
             .client
             .head_object()
             .bucket(&self.bucket)
@@ -230,15 +302,11 @@ impl ObjectStore for S3Store {
             .customize()
             .config_override(Builder::new().timeout_config(within(INTERACTIVE)))
             .send()
-            .await;
-        let head = match answer {
+            .map_err(|error| classify("HeadObject", error));
+        let head = match self.call("HeadObject", request).await {
             Ok(head) => head,
-            Err(error) => {
-                return match classify("HeadObject", error) {
-                    StorageError::NotFound => Ok(None),
-                    other => Err(other),
-                };
-            }
+            Err(StorageError::NotFound) => return Ok(None),
+            Err(other) => return Err(other),
         };
         Ok(Some(ObjectHead {
             byte_size: head.content_length().unwrap_or_default(),
@@ -248,29 +316,7 @@ impl ObjectStore for S3Store {
     }
 
     async fn get(&self, key: &ObjectKey, limit: u64) -> Result<Bytes, StorageError> {
-        let answer = self
-            .client
-            .get_object()
-            .bucket(&self.bucket)
-            .key(key.as_str())
-            .send()
-            .await
-            .map_err(|error| classify("GetObject", error))?;
-        let length = answer
-            .content_length()
-            .and_then(|n| u64::try_from(n).ok())
-            .unwrap_or_default();
-        if length > limit {
-            return Err(StorageError::TooLarge { limit });
-        }
-        tokio::time::timeout(BODY, collect(answer.body, length, limit))
-            .await
-            .unwrap_or_else(|_| {
-                Err(StorageError::Unavailable(anyhow::anyhow!(
-                    "GetObject body: not here after {} s",
-                    BODY.as_secs()
-                )))
-            })
+        self.call("GetObject", self.get_object(key, limit)).await
     }
 
     async fn put(
@@ -279,15 +325,16 @@ impl ObjectStore for S3Store {
         content_type: &str,
         bytes: Bytes,
     ) -> Result<(), StorageError> {
-        self.client
+        let request = self
+            .client
             .put_object()
             .bucket(&self.bucket)
             .key(key.as_str())
             .content_type(content_type)
             .body(ByteStream::from(bytes))
             .send()
-            .await
-            .map_err(|error| classify("PutObject", error))?;
+            .map_err(|error| classify("PutObject", error));
+        self.call("PutObject", request).await?;
         Ok(())
     }
 
@@ -303,15 +350,15 @@ impl ObjectStore for S3Store {
         prefix: &str,
         after: Option<&ObjectKey>,
     ) -> Result<Vec<ObjectKey>, StorageError> {
-        let answer = self
+        let request = self
             .client
             .list_objects_v2()
             .bucket(&self.bucket)
             .prefix(prefix)
             .set_start_after(after.map(|key| key.as_str().to_owned()))
             .send()
-            .await
-            .map_err(|error| classify("ListObjectsV2", error))?;
+            .map_err(|error| classify("ListObjectsV2", error));
+        let answer = self.call("ListObjectsV2", request).await?;
         Ok(answer
             .contents
             .unwrap_or_default()
@@ -319,6 +366,14 @@ impl ObjectStore for S3Store {
             .filter_map(|object| object.key)
             .map(ObjectKey::listed)
             .collect())
+    }
+
+    async fn abort_uploads(&self, prefix: &str, before: Timestamp) -> Result<usize, StorageError> {
+        self.abort_incomplete(prefix, before).await
+    }
+
+    async fn answers(&self) -> Result<(), StorageError> {
+        self.head_bucket().await
     }
 }
 

@@ -18,6 +18,8 @@ use crate::clock::Clock;
 use crate::db::Db;
 use crate::error::Result;
 use crate::job::{Handler, JobError, Lease, NewJob, Outcome, queue};
+use crate::metrics::{Metrics, ReapOutcome};
+use crate::storage::ObjectKey;
 
 /// Kind of the reaper's jobs.
 pub const REAP_UPLOADS: &str = "reap_uploads";
@@ -25,6 +27,8 @@ pub const REAP_UPLOADS: &str = "reap_uploads";
 const UPLOADS: &str = "all";
 /// Subject of the job that looks after rows of `upload_request`.
 const REQUESTS: &str = "requests";
+/// Subject of the job that looks after multipart uploads.
+const MULTIPART: &str = "multipart";
 
 const BATCH: u64 = 200;
 /// Batches of one run: a lease is not held for ever, and other jobs get their turn.
@@ -33,6 +37,9 @@ const BATCHES_PER_RUN: usize = 5;
 const FAILED_LOOKS: usize = 8;
 const UPLOADS_EVERY: Duration = Duration::from_secs(60);
 const REQUESTS_EVERY: Duration = Duration::from_secs(6 * 3_600);
+const MULTIPART_EVERY: Duration = Duration::from_secs(24 * 3_600);
+/// How long a multipart upload may go on that somebody may be busy with.
+const MULTIPART_SECONDS: i64 = 24 * 3_600;
 /// How long an idempotency key is remembered when none of its photos is left.
 const KEY_SECONDS: i64 = 7 * 24 * 3_600;
 
@@ -44,13 +51,14 @@ type Place = (Timestamp, PhotoId);
 #[derive(Debug)]
 pub struct ReapUploads {
     service: Arc<UploadService>,
+    metrics: Metrics,
 }
 
 impl ReapUploads {
-    /// The handler.
+    /// The handler; what it reaps counts in `metrics`.
     #[must_use]
-    pub fn new(service: Arc<UploadService>) -> Self {
-        Self { service }
+    pub fn new(service: Arc<UploadService>, metrics: Metrics) -> Self {
+        Self { service, metrics }
     }
 }
 
@@ -60,7 +68,7 @@ impl ReapUploads {
 /// The database's.
 pub async fn schedule(db: &Db, clock: &Clock) -> Result<()> {
     let transaction = db.begin().await?;
-    for subject in [UPLOADS, REQUESTS] {
+    for subject in [UPLOADS, REQUESTS, MULTIPART] {
         let job = NewJob {
             kind: REAP_UPLOADS,
             subject: subject.to_owned(),
@@ -81,8 +89,12 @@ impl Handler for ReapUploads {
 
     async fn run(&self, lease: &Lease) -> Result<Outcome, JobError> {
         let (swept, every) = match lease.subject.as_str() {
-            UPLOADS => (self.service.reap_uploads().await, UPLOADS_EVERY),
+            UPLOADS => (
+                self.service.reap_uploads(&self.metrics).await,
+                UPLOADS_EVERY,
+            ),
             REQUESTS => (self.service.forget_requests().await, REQUESTS_EVERY),
+            MULTIPART => (self.service.abort_multipart().await, MULTIPART_EVERY),
             other => return Err(JobError::Fail(anyhow::anyhow!("no such subject: {other}"))),
         };
         // A failure is not counted as an attempt: a reaper that is buried after an outage of the
@@ -110,7 +122,7 @@ impl Handler for ReapUploads {
 
 impl UploadService {
     /// Sweeps uploads whose time is over; `true` where more are left.
-    async fn reap_uploads(&self) -> Result<bool> {
+    async fn reap_uploads(&self, metrics: &Metrics) -> Result<bool> {
         let mut after = None;
         for _ in 0..BATCHES_PER_RUN {
             let now = self.clock.now();
@@ -119,7 +131,7 @@ impl UploadService {
             after = batch
                 .last()
                 .map(|photo| (photo.upload_expires_at, photo.id));
-            self.reap_batch(batch, now).await?;
+            self.reap_batch(batch, now, metrics).await?;
             if !full {
                 return Ok(false);
             }
@@ -149,7 +161,12 @@ impl UploadService {
             .await?)
     }
 
-    async fn reap_batch(&self, batch: Vec<photo::Model>, now: Timestamp) -> Result<()> {
+    async fn reap_batch(
+        &self,
+        batch: Vec<photo::Model>,
+        now: Timestamp,
+        metrics: &Metrics,
+    ) -> Result<()> {
         let (mut standing, mut void) = (Vec::new(), Vec::new());
         let mut looks = self.inspect(batch);
         let mut failed = 0;
@@ -173,7 +190,9 @@ impl UploadService {
             .values()
             .filter(|photo| photo.confirmed_at == Some(now))
             .count();
+        metrics.uploads_reaped(ReapOutcome::Confirmed, confirmed);
         let removed = self.remove_void(&void, now).await?;
+        metrics.uploads_reaped(ReapOutcome::Removed, removed);
         if confirmed + removed > 0 {
             tracing::info!(confirmed, removed, "abandoned uploads reaped");
         }
@@ -204,6 +223,19 @@ impl UploadService {
         }
         transaction.commit().await?;
         Ok(removed)
+    }
+
+    /// Aborts multipart uploads under our keys, which are none of ours; never leaves any.
+    async fn abort_multipart(&self) -> Result<bool> {
+        let before = self.clock.now().plus_seconds(-MULTIPART_SECONDS);
+        let aborted = self.store.abort_uploads(ObjectKey::PREFIX, before).await?;
+        if aborted > 0 {
+            tracing::warn!(
+                aborted,
+                "multipart uploads that nobody of ours began were aborted"
+            );
+        }
+        Ok(false)
     }
 
     /// Deletes old rows of `upload_request` that no photo needs; `true` where more are left.

@@ -4,7 +4,9 @@ use aws_sdk_rekognition::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_rekognition::types;
 use entity::document::{BoundingBox, FaceDetail, LabelDetail, LabelInstance, Landmark};
 
+use super::pace::Operation;
 use super::{Label, VisionError};
+use crate::metrics::CallOutcome;
 
 /// Clamped to the picture: Rekognition's boxes can begin before 0 and end after 1 where a face is
 /// cut by the edge (API reference, `BoundingBox`).
@@ -101,6 +103,27 @@ where
         _ => VisionError::Permanent {
             code: "NotSent".to_owned(),
             message: chain,
+        },
+    }
+}
+
+/// How a call that was not answered with success counts.
+pub(super) fn outcome(operation: Operation, error: &VisionError) -> CallOutcome {
+    match error {
+        VisionError::NoSuchCollection => CallOutcome::Ok,
+        VisionError::Permanent { code, .. } => match (operation, code.as_str()) {
+            // Answers that we expect: made by an earlier run; no face in the picture.
+            (Operation::CreateCollection, "ResourceAlreadyExistsException")
+            | (Operation::CompareFaces | Operation::SearchFaces, "InvalidParameterException") => {
+                CallOutcome::Ok
+            }
+            _ => CallOutcome::Refused,
+        },
+        VisionError::Retryable { code, .. } => match code.as_str() {
+            "ThrottlingException"
+            | "ProvisionedThroughputExceededException"
+            | "TooManyRequestsException" => CallOutcome::Throttled,
+            _ => CallOutcome::Unavailable,
         },
     }
 }

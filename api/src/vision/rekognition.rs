@@ -1,20 +1,24 @@
 //! [`Analyser`] on Amazon Rekognition, or on anything that speaks its protocol.
 
 use std::cmp::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use aws_sdk_rekognition::Client;
+use aws_sdk_rekognition::config::http::HttpResponse;
 use aws_sdk_rekognition::config::retry::RetryConfig;
 use aws_sdk_rekognition::config::timeout::TimeoutConfig;
 use aws_sdk_rekognition::config::{BehaviorVersion, Config, Region, SharedCredentialsProvider};
+use aws_sdk_rekognition::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_rekognition::primitives::Blob;
 use aws_sdk_rekognition::types::{Image, QualityFilter, S3Object};
 use entity::document::{BoundingBox, FaceDetail};
+use tracing::Instrument as _;
 
 use super::answer;
 use super::pace::{Calls, Operation, Pace};
 use super::{Analyser, CollectionMatch, FaceMatch, IndexedFace, Label, Picture, VisionError};
+use crate::metrics::{CallOutcome, Metrics};
 
 /// Most face ids of one DeleteFaces or ListFaces call (API reference).
 const FACE_IDS_PER_CALL: usize = 4_096;
@@ -53,16 +57,22 @@ pub struct Rekognition {
     bucket: String,
     min_label_confidence: f32,
     pace: Pace,
+    metrics: Metrics,
 }
 
 impl Rekognition {
-    /// A client; nothing is called yet.
+    /// A client whose calls count in `metrics`; nothing is called yet.
     #[must_use]
-    pub fn new(settings: RekognitionSettings) -> Self {
-        Self::within(settings, ATTEMPT, CALL)
+    pub fn new(settings: RekognitionSettings, metrics: &Metrics) -> Self {
+        Self::within(settings, metrics, ATTEMPT, CALL)
     }
 
-    fn within(settings: RekognitionSettings, attempt: Duration, call: Duration) -> Self {
+    fn within(
+        settings: RekognitionSettings,
+        metrics: &Metrics,
+        attempt: Duration,
+        call: Duration,
+    ) -> Self {
         // Standard retries, not adaptive: the adaptive limiter is shared by all operations of a
         // client, so that DetectLabels at its quota would slow DetectFaces down too. `Pace` paces.
         let mut config = Config::builder()
@@ -83,7 +93,38 @@ impl Rekognition {
             bucket: settings.bucket,
             min_label_confidence: settings.min_label_confidence,
             pace: Pace::new(settings.faces_per_second, settings.labels_per_second),
+            metrics: metrics.clone(),
         }
+    }
+
+    /// Waits for the operation's turn and makes a call: in a span of its own, measured without the
+    /// wait.
+    async fn call<T, E>(
+        &self,
+        operation: Operation,
+        request: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+    ) -> Result<T, VisionError>
+    where
+        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    {
+        self.pace.wait(operation).await;
+        let name = operation.name();
+        let span = tracing::info_span!(
+            "rekognition",
+            operation = name,
+            outcome = tracing::field::Empty
+        );
+        let began = Instant::now();
+        let answer = request.instrument(span.clone()).await;
+        let answer = answer.map_err(answer::error);
+        let outcome = match &answer {
+            Ok(_) => CallOutcome::Ok,
+            Err(error) => answer::outcome(operation, error),
+        };
+        span.record("outcome", outcome.label());
+        self.metrics
+            .rekognition_call(name, outcome, began.elapsed());
+        answer
     }
 
     /// Calls since the start.
@@ -110,14 +151,8 @@ impl Rekognition {
 #[async_trait]
 impl Analyser for Rekognition {
     async fn detect_faces(&self, picture: &Picture) -> Result<Vec<FaceDetail>, VisionError> {
-        self.pace.wait(Operation::DetectFaces).await;
-        let output = self
-            .client
-            .detect_faces()
-            .image(self.image(picture))
-            .send()
-            .await
-            .map_err(answer::error)?;
+        let request = self.client.detect_faces().image(self.image(picture)).send();
+        let output = self.call(Operation::DetectFaces, request).await?;
         let mut faces: Vec<FaceDetail> = output
             .face_details()
             .iter()
@@ -129,16 +164,14 @@ impl Analyser for Rekognition {
     }
 
     async fn detect_labels(&self, picture: &Picture) -> Result<Vec<Label>, VisionError> {
-        self.pace.wait(Operation::DetectLabels).await;
-        let output = self
+        let request = self
             .client
             .detect_labels()
             .image(self.image(picture))
             .max_labels(MAX_LABELS)
             .min_confidence(self.min_label_confidence)
-            .send()
-            .await
-            .map_err(answer::error)?;
+            .send();
+        let output = self.call(Operation::DetectLabels, request).await?;
         let mut labels: Vec<Label> = output.labels().iter().filter_map(answer::label).collect();
         labels.sort_by(|a, b| descending(a.confidence, b.confidence));
         Ok(labels)
@@ -150,17 +183,16 @@ impl Analyser for Rekognition {
         target: &Picture,
         threshold: f32,
     ) -> Result<Vec<FaceMatch>, VisionError> {
-        self.pace.wait(Operation::CompareFaces).await;
-        let output = self
+        let request = self
             .client
             .compare_faces()
             .source_image(self.image(source))
             .target_image(self.image(target))
             .similarity_threshold(threshold)
             .quality_filter(QualityFilter::None)
-            .send()
-            .await;
-        let output = match output.map_err(answer::error) {
+            .send();
+        let output = self.call(Operation::CompareFaces, request).await;
+        let output = match output {
             Ok(output) => output,
             // CompareFaces' answer to a picture without a face (API reference); the other
             // parameters are ours.
@@ -184,14 +216,13 @@ impl Analyser for Rekognition {
     }
 
     async fn create_collection(&self, collection: &str) -> Result<(), VisionError> {
-        self.pace.wait(Operation::CreateCollection).await;
-        let output = self
+        let request = self
             .client
             .create_collection()
             .collection_id(collection)
-            .send()
-            .await;
-        match output.map_err(answer::error) {
+            .send();
+        let output = self.call(Operation::CreateCollection, request).await;
+        match output {
             Ok(_) => Ok(()),
             Err(VisionError::Permanent { code, .. })
                 if code == "ResourceAlreadyExistsException" =>
@@ -203,14 +234,13 @@ impl Analyser for Rekognition {
     }
 
     async fn delete_collection(&self, collection: &str) -> Result<(), VisionError> {
-        self.pace.wait(Operation::DeleteCollection).await;
-        let output = self
+        let request = self
             .client
             .delete_collection()
             .collection_id(collection)
-            .send()
-            .await;
-        match output.map_err(answer::error) {
+            .send();
+        let output = self.call(Operation::DeleteCollection, request).await;
+        match output {
             Ok(_) | Err(VisionError::NoSuchCollection) => Ok(()),
             Err(error) => Err(error),
         }
@@ -222,8 +252,7 @@ impl Analyser for Rekognition {
         picture: &Picture,
         external_image_id: &str,
     ) -> Result<Vec<IndexedFace>, VisionError> {
-        self.pace.wait(Operation::IndexFaces).await;
-        let output = self
+        let request = self
             .client
             .index_faces()
             .collection_id(collection)
@@ -231,9 +260,8 @@ impl Analyser for Rekognition {
             .external_image_id(external_image_id)
             .quality_filter(QualityFilter::None)
             .max_faces(100)
-            .send()
-            .await
-            .map_err(answer::error)?;
+            .send();
+        let output = self.call(Operation::IndexFaces, request).await?;
         Ok(output
             .face_records()
             .iter()
@@ -256,17 +284,16 @@ impl Analyser for Rekognition {
         threshold: f32,
         max_faces: u32,
     ) -> Result<Vec<CollectionMatch>, VisionError> {
-        self.pace.wait(Operation::SearchFaces).await;
-        let output = self
+        let request = self
             .client
             .search_faces()
             .collection_id(collection)
             .face_id(face_id)
             .face_match_threshold(threshold)
             .max_faces(i32::try_from(max_faces.min(4_096)).unwrap_or(4_096))
-            .send()
-            .await;
-        let output = match output.map_err(answer::error) {
+            .send();
+        let output = self.call(Operation::SearchFaces, request).await;
+        let output = match output {
             Ok(output) => output,
             // SearchFaces' answer to a face id that the collection does not hold; the other
             // parameters are ours.
@@ -297,16 +324,14 @@ impl Analyser for Rekognition {
         let mut faces = Vec::new();
         let mut token = None;
         loop {
-            self.pace.wait(Operation::ListFaces).await;
-            let output = self
+            let request = self
                 .client
                 .list_faces()
                 .collection_id(collection)
                 .max_results(FACE_IDS_PER_CALL as i32)
                 .set_next_token(token)
-                .send()
-                .await
-                .map_err(answer::error)?;
+                .send();
+            let output = self.call(Operation::ListFaces, request).await?;
             faces.extend(output.faces().iter().filter_map(|face| {
                 let image = face.external_image_id().map(str::to_owned);
                 Some((face.face_id()?.to_owned(), image))
@@ -320,15 +345,14 @@ impl Analyser for Rekognition {
 
     async fn delete_faces(&self, collection: &str, face_ids: &[String]) -> Result<(), VisionError> {
         for ids in face_ids.chunks(FACE_IDS_PER_CALL) {
-            self.pace.wait(Operation::DeleteFaces).await;
-            let output = self
+            let request = self
                 .client
                 .delete_faces()
                 .collection_id(collection)
                 .set_face_ids(Some(ids.to_vec()))
-                .send()
-                .await;
-            match output.map_err(answer::error) {
+                .send();
+            let output = self.call(Operation::DeleteFaces, request).await;
+            match output {
                 Ok(_) => {}
                 Err(VisionError::NoSuchCollection) => return Ok(()),
                 Err(error) => return Err(error),
@@ -364,7 +388,7 @@ mod tests {
             min_label_confidence: 50.0,
         };
         let (attempt, call) = (Duration::from_millis(50), Duration::from_millis(400));
-        let rekognition = Rekognition::within(settings, attempt, call);
+        let rekognition = Rekognition::within(settings, &Metrics::default(), attempt, call);
         let answer = rekognition.list_faces("collection").await;
         let Err(VisionError::Retryable { code, .. }) = answer else {
             panic!("{answer:?}");

@@ -6,6 +6,8 @@ fn tokens() -> Tokens {
     Tokens {
         jwt_secret: None,
         jwt_secret_file: None,
+        jwt_secret_previous: None,
+        jwt_secret_previous_file: None,
         issuer: "eventgallery".into(),
         audience: "guests".into(),
         access_seconds: 900,
@@ -44,6 +46,30 @@ fn issued_token_lives_by_the_given_clock_only() {
     assert_eq!((whose, until.seconds()), (user(), 1905));
     assert!(verified(&token, 1904));
     assert!(!verified(&token, 1905));
+}
+
+#[test]
+fn a_rotated_secret_is_taken_until_it_is_forgotten_and_signs_nothing() {
+    let now = Timestamp::default().plus_seconds(1000);
+    let from = |secret: &str, previous: Option<&str>| {
+        let settings = Tokens {
+            jwt_secret: Some(secret.into()),
+            jwt_secret_previous: previous.map(Into::into),
+            ..tokens()
+        };
+        TokenKeys::from_config(&settings, Path::new("not read"), &Clock::manual()).unwrap()
+    };
+    let (old, new) = (
+        "0123456789abcdef0123456789abcdef",
+        "fedcba9876543210fedcba9876543210",
+    );
+    let token = from(old, None).issue(user(), now).unwrap().0;
+    let overlapping = from(new, Some(old));
+    assert!(overlapping.verify(&token, now).is_ok());
+    assert!(from(new, None).verify(&token, now).is_err());
+    let fresh = overlapping.issue(user(), now).unwrap().0;
+    assert!(from(new, None).verify(&fresh, now).is_ok());
+    assert!(from(old, None).verify(&fresh, now).is_err());
 }
 
 #[test]

@@ -50,26 +50,94 @@
     return answer;
   }
 
-  async function send(parameters, given) {
+  async function send(parameters, given, more) {
     const headers = {
       accept: "application/graphql-response+json, application/json;q=0.9",
       "content-type": "application/json",
+      ...more?.headers,
     };
     if (token.value) headers.authorization = `Bearer ${token.value}`;
     for (const [name, value] of Object.entries(given ?? {})) headers[name.toLowerCase()] = value;
     const body = JSON.stringify({ ...parameters, variables: filled(parameters.variables) });
-    const response = await fetch(endpoint, { method: "POST", headers, body });
+    const response = await fetch(endpoint, { method: "POST", headers, body, signal: more?.signal });
     return { response, usedBox: headers.authorization === `Bearer ${token.value}` };
   }
 
-  async function fetcher(parameters, options) {
-    let { response, usedBox } = await send(parameters, options?.headers);
-    if (response.status === 401 && usedBox) {
-      token.value = "";
-      notice.value = "The access token had ended: sign in again.";
-      ({ response } = await send(parameters, options?.headers));
+  /** Sends with the token of the bar, and once more without it where it has ended. */
+  async function ask(parameters, given, more) {
+    const { response, usedBox } = await send(parameters, given, more);
+    if (response.status !== 401 || !usedBox) return response;
+    token.value = "";
+    notice.value = "The access token had ended: sign in again.";
+    return (await send(parameters, given, more)).response;
+  }
+
+  /** Whether the operation that runs has many answers. */
+  function isSubscription({ operationName }, document) {
+    const operation = document?.definitions.find(
+      ({ kind, name }) =>
+        kind === "OperationDefinition" && (!operationName || name?.value === operationName),
+    );
+    return operation?.operation === "subscription";
+  }
+
+  /** The answers of an event stream: blocks of lines, with an empty line after each. */
+  async function* answers(response) {
+    const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+    let text = "";
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) {
+        notice.value = "The server ended the stream: run it again, from the last cursor.";
+        return;
+      }
+      text += value;
+      const blocks = text.split("\n\n");
+      text = blocks.pop();
+      for (const block of blocks) {
+        if (block.startsWith("event: complete")) return;
+        const data = block.match(/^event: next\ndata: (.*)$/)?.[1];
+        if (data) yield JSON.parse(data);
+      }
     }
-    return remember(await response.json());
+  }
+
+  /** Follows a subscription over server-sent events, until GraphiQL's stop button calls `return`. */
+  function follow(parameters, given) {
+    const control = new AbortController();
+    const more = { headers: { accept: "text/event-stream" }, signal: control.signal };
+    const events = (async function* () {
+      try {
+        const response = await ask(parameters, given, more);
+        if (response.headers.get("content-type")?.startsWith("text/event-stream")) {
+          yield* answers(response);
+        } else {
+          yield await response.json();
+        }
+      } catch (error) {
+        if (!control.signal.aborted) throw error;
+      }
+    })();
+    return {
+      [Symbol.asyncIterator]() {
+        return this;
+      },
+      next: () => events.next(),
+      return() {
+        // A generator that waits for the next event would not hear of `return`.
+        control.abort();
+        return events.return();
+      },
+    };
+  }
+
+  function fetcher(parameters, options) {
+    if (isSubscription(parameters, options?.documentAST)) {
+      return follow(parameters, options?.headers);
+    }
+    return ask(parameters, options?.headers)
+      .then((response) => response.json())
+      .then(remember);
   }
 
   document.getElementById("bar").addEventListener("submit", (event) => event.preventDefault());

@@ -173,6 +173,18 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_has_an_end_is_let_come_to_it() {
+        let mut operations = Operations::default();
+        operations.start("follows".into(), true, answers(usize::MAX));
+        operations.start("writes".into(), false, answers(1));
+        operations.stop_lasting();
+        let heard = [operations.next().await, operations.next().await];
+        let is_of = |message: &String| message.contains("\"writes\"");
+        assert!(heard.iter().all(is_of), "{heard:?}");
+        assert!(operations.is_empty());
+    }
+
+    #[tokio::test]
     async fn one_that_panics_ends_with_an_error() {
         let mut operations = Operations::default();
         let broken = stream::once(async { panic!("a resolver fails") }).boxed();

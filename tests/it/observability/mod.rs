@@ -1,0 +1,8 @@
+//! What whoever runs the system sees of it: metrics, health, logs, spans.
+
+mod exposition;
+mod logs;
+mod metrics;
+mod process;
+mod queue;
+mod spans;
