@@ -19,9 +19,6 @@ pub use migrate::migrate;
 
 /// How long a statement waits for a connection where nobody says otherwise.
 const ACQUIRE: Duration = Duration::from_secs(5);
-/// A connection to a server is made anew after so long, so that after a failover none stays with a
-/// server that only reads now.
-const MAX_LIFETIME: Duration = Duration::from_secs(600);
 
 /// Connections to the database. Cheap to clone.
 #[derive(Clone)]
@@ -102,7 +99,6 @@ impl Db {
         options
             .max_connections(max_connections)
             .acquire_timeout(acquire)
-            .max_lifetime(MAX_LIFETIME)
             .sqlx_logging(false);
         release::look_at_release(&mut options, acquire);
         let mut connection = Database::connect(options).await?;
