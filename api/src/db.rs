@@ -24,9 +24,6 @@ pub use time::shared_time;
 
 /// How long a statement waits for a connection where nobody says otherwise.
 const ACQUIRE: Duration = Duration::from_secs(5);
-/// A connection to a server is made anew after so long, so that after a failover none stays with a
-/// server that only reads now.
-const MAX_LIFETIME: Duration = Duration::from_secs(600);
 
 /// Connections to the database. Cheap to clone.
 #[derive(Clone)]
@@ -146,7 +143,6 @@ impl Db {
         options
             .max_connections(max_connections)
             .acquire_timeout(acquire)
-            .max_lifetime(MAX_LIFETIME)
             .sqlx_logging(false);
         release::look_at_release(&mut options, acquire);
         let mut connection = Database::connect(options).await?;

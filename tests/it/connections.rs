@@ -11,7 +11,7 @@ use sea_orm::sea_query::LockBehavior;
 use sea_orm::sea_query::LockType;
 use sea_orm::{
     ColumnTrait as _, ConnectionTrait, DatabaseConnection, DbBackend, EntityTrait as _,
-    QueryFilter as _, QueryOrder as _, QuerySelect as _, Statement,
+    QueryFilter as _, QueryOrder as _, QuerySelect as _, Statement, TransactionTrait as _,
 };
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
@@ -108,18 +108,28 @@ async fn a_server_that_loses_its_power_takes_no_place_in_the_pool() {
     ])
     .await;
     let ada = app.user("ada").await;
+    let gallery = ada.gallery("finish line").await;
     let (elsewhere, _) = Line::to_database(&database.url).await;
+
+    // Somebody holds the row that all requests wait for, so each place is in the middle of a statement.
+    let operator = database.connect().await;
+    let holding = operator.begin().await.unwrap();
+    holding
+        .execute_unprepared("UPDATE gallery SET description = 'held'")
+        .await
+        .unwrap();
     let mut writers = JoinSet::new();
-    for _ in 0..4 * PLACES {
-        let ada = ada.clone();
-        writers.spawn(async move { while write(&ada).await {} });
+    for _ in 0..PLACES {
+        let (ada, gallery) = (ada.clone(), gallery.clone());
+        writers.spawn(async move {
+            let update = "mutation($input: UpdateGalleryInput!) { updateGallery(input: $input) { gallery { id } } }";
+            let input = json!({ "input": { "galleryId": gallery, "name": "goal" } });
+            ada.send(update, input).await
+        });
     }
-    while app.db().statements() < 500 {
-        tokio::task::yield_now().await;
-    }
+    while app.db().begin().await.is_ok() {}
     line.strand(&elsewhere.address());
-    // Somebody waits in vain; then all clients hang up.
-    writers.join_next().await.unwrap().unwrap();
+    // The clients hang up.
     writers.shutdown().await;
     let all_places = async {
         loop {
@@ -133,10 +143,12 @@ async fn a_server_that_loses_its_power_takes_no_place_in_the_pool() {
     tokio::time::timeout(Duration::from_secs(60), all_places)
         .await
         .expect("no place stays taken");
+    holding.rollback().await.unwrap();
     assert!(write(&ada).await);
     app.stop().await;
     // The old server's sessions, with their transactions, go with it.
     line.cut();
+    operator.close().await.unwrap();
     database.drop().await;
 }
 
