@@ -6,6 +6,7 @@ pub mod execute;
 pub mod id;
 pub mod loaders;
 pub mod node;
+pub mod order;
 pub mod price;
 pub mod problem;
 pub mod schema;
