@@ -23,6 +23,7 @@ use crate::auth::token::TokenKeys;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::db::Db;
+use crate::descriptors::Shares;
 use crate::event::hub::Hub;
 use crate::event::job::SweepEvents;
 use crate::event::service::EventService;
@@ -30,6 +31,7 @@ use crate::gallery::job::DeleteGallery;
 use crate::gallery::service::GalleryService;
 use crate::graphql::Services;
 use crate::http::LiveConnections;
+use crate::http::server::Limits;
 use crate::job::Handler;
 use crate::job::worker::{WakeUp, Worker, WorkerSettings};
 use crate::metrics::{Metrics, Scrape};
@@ -71,6 +73,7 @@ pub struct App {
     _time: Option<AbortOnDropHandle<()>>,
     worker: Worker,
     live: LiveConnections,
+    limits: Limits,
     store: Arc<dyn ObjectStore>,
     metrics: Metrics,
     local: Option<LocalAws>,
@@ -127,6 +130,7 @@ impl App {
             wake_up: WakeUp::default(),
             metrics: &metrics,
         };
+        let limits = Limits::new(Shares::of_process().api);
         let services = wiring.services(aws.matcher)?;
         let worker = wiring.worker(&services);
         crate::upload::job::schedule(&db, &clock)
@@ -144,7 +148,8 @@ impl App {
             own_clock,
             _time: time,
             worker,
-            live: LiveConnections::default(),
+            live: LiveConnections::among(limits.connections),
+            limits,
             store,
             metrics,
             local: aws.local,
@@ -221,7 +226,7 @@ impl App {
     /// sockets, event streams and jobs then have `shutdown_seconds` to end.
     ///
     /// # Errors
-    /// The listener's.
+    /// The worker's, and the database's when its connections are closed.
     pub async fn serve(self, listener: TcpListener, stop: CancellationToken) -> Result<()> {
         let shutdown = Shutdown::of(self.config.shutdown_seconds);
         let stop = self.stopped_by(stop);
@@ -230,7 +235,8 @@ impl App {
             tokio::spawn(async move { worker.run(stop).await })
         });
         let router = self.router()?;
-        let server = crate::http::server::serve(listener, router, stop.clone(), shutdown.drain);
+        let server =
+            crate::http::server::serve(listener, router, self.limits, stop.clone(), shutdown.drain);
         let live = async {
             stop.cancelled().await;
             // Not before: who comes back here at once would be turned away.
@@ -238,17 +244,11 @@ impl App {
             self.live.close().await;
         };
         let all = async {
-            let served = async {
-                let served = server.await;
-                // Where the listener failed everything stops.
-                stop.cancel();
-                served
-            };
-            let (served, ()) = tokio::join!(served, live);
+            tokio::join!(server, live);
             if let Some(worker) = worker {
                 worker.await?;
             }
-            anyhow::Ok(served?)
+            anyhow::Ok(())
         };
         shutdown.within(&stop, all).await?;
         self.close_within(shutdown.rest).await
@@ -512,6 +512,7 @@ async fn start_local(config: &Config) -> Result<(LocalAws, SharedCredentialsProv
     let shared = fixed(&credentials.access_key_id, &credentials.secret_access_key);
     let mut settings = LocalConfig::new(&config.data_dir, credentials);
     settings.region.clone_from(&config.aws.region);
+    settings.max_connections = Shares::of_process().stand_ins;
     let server = LocalAws::start(settings)
         .await
         .context("cannot start the local S3 and Rekognition")?;

@@ -12,6 +12,7 @@ pub mod command;
 pub mod config;
 pub mod db;
 pub mod demo;
+pub mod descriptors;
 pub mod error;
 pub mod event;
 pub mod gallery;

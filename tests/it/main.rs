@@ -32,6 +32,7 @@ mod page;
 mod proxy;
 mod reaper;
 mod schema;
+mod slow_clients;
 mod sockets;
 mod sse;
 mod stopping;
