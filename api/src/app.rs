@@ -377,6 +377,7 @@ impl Wiring<'_> {
         let delete_photo = DeletePhoto {
             db: db.clone(),
             clock: clock.clone(),
+            late_seconds: self.config.uploads.reap_after_seconds,
             store: Arc::clone(store),
             people: Arc::clone(&services.people),
         };

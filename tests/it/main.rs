@@ -28,6 +28,7 @@ mod jobs;
 mod kubernetes;
 mod migration;
 mod observability;
+mod orphans;
 mod page;
 mod proxy;
 mod reaper;

@@ -24,7 +24,9 @@ use tracing::Instrument as _;
 
 use super::answer::{classify, is_transient};
 use super::credentials::{HeldProvider, SigningCredentials};
-use super::{ObjectHead, ObjectKey, ObjectStore, PresignedPut, StorageError, UploadConstraint};
+use super::{
+    ListedObject, ObjectHead, ObjectKey, ObjectStore, PresignedPut, StorageError, UploadConstraint,
+};
 use crate::metrics::{CallOutcome, Count, Metrics};
 
 /// The operations that we call.
@@ -349,7 +351,7 @@ impl ObjectStore for S3Store {
         &self,
         prefix: &str,
         after: Option<&ObjectKey>,
-    ) -> Result<Vec<ObjectKey>, StorageError> {
+    ) -> Result<Vec<ListedObject>, StorageError> {
         let request = self
             .client
             .list_objects_v2()
@@ -363,8 +365,14 @@ impl ObjectStore for S3Store {
             .contents
             .unwrap_or_default()
             .into_iter()
-            .filter_map(|object| object.key)
-            .map(ObjectKey::listed)
+            .filter_map(|object| {
+                Some(ListedObject {
+                    key: ObjectKey::listed(object.key?),
+                    modified_at: object
+                        .last_modified
+                        .map(|time| Timestamp::default().plus_seconds(time.secs())),
+                })
+            })
             .collect())
     }
 
