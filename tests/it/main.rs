@@ -27,6 +27,7 @@ mod grouping;
 mod jobs;
 mod kubernetes;
 mod migration;
+mod nul;
 mod observability;
 mod orphans;
 mod page;
