@@ -18,6 +18,7 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::analysis::job::{AnalyseHandler, AnalysisSettings};
 use crate::analysis::media::{Media, MediaSettings};
 use crate::analysis::service::AnalysisService;
+use crate::auth::job::SweepTokens;
 use crate::auth::service::AuthService;
 use crate::auth::token::TokenKeys;
 use crate::clock::Clock;
@@ -139,6 +140,9 @@ impl App {
         crate::event::job::schedule(&db, &clock)
             .await
             .context("cannot schedule the sweep of events")?;
+        crate::auth::job::schedule(&db, &clock)
+            .await
+            .context("cannot schedule the sweep of refresh tokens")?;
         Ok(Self {
             config,
             db,
@@ -318,7 +322,13 @@ impl Wiring<'_> {
     fn services(&self, default_matcher: Matcher) -> Result<Services> {
         let (db, clock) = (self.db.clone(), self.clock.clone());
         let keys = TokenKeys::from_config(&self.config.tokens, &self.config.data_dir, self.clock)?;
-        let auth = AuthService::new(db.clone(), clock.clone(), keys, &self.config.tokens)?;
+        let auth = AuthService::new(
+            db.clone(),
+            clock.clone(),
+            keys,
+            &self.config.tokens,
+            self.config.accounts.registrations_per_minute,
+        )?;
         let upload = UploadService::new(
             db.clone(),
             clock.clone(),
@@ -396,6 +406,9 @@ impl Wiring<'_> {
                 Arc::clone(&services.upload),
                 self.metrics.clone(),
             )),
+            Arc::new(SweepTokens {
+                auth: Arc::clone(&services.auth),
+            }),
             Arc::new(SweepEvents {
                 db: db.clone(),
                 clock: clock.clone(),

@@ -36,6 +36,8 @@ pub struct Config {
     pub s3: S3,
     /// The analyses.
     pub rekognition: Rekognition,
+    /// Accounts.
+    pub accounts: Accounts,
     /// Access and refresh tokens.
     pub tokens: Tokens,
     /// Uploads.
@@ -114,6 +116,14 @@ pub struct Rekognition {
     pub faces_per_second: f64,
     /// DetectLabels, IndexFaces and SearchFaces a second (AWS default 5, 50 in the big regions).
     pub labels_per_second: f64,
+}
+
+/// `[accounts]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Accounts {
+    /// Registrations that one address may try in a minute.
+    pub registrations_per_minute: u32,
 }
 
 /// `[tokens]`
@@ -280,6 +290,10 @@ pub const ENVIRONMENT: &[Variable] = &[
     literal(
         &["REKOGNITION_LABELS_PER_SECOND"],
         "rekognition.labels_per_second",
+    ),
+    literal(
+        &["REGISTRATIONS_PER_MINUTE"],
+        "accounts.registrations_per_minute",
     ),
     text(&["JWT_SECRET"], "tokens.jwt_secret"),
     text(&["JWT_SECRET_FILE"], "tokens.jwt_secret_file"),
@@ -449,6 +463,10 @@ impl Config {
         must(
             self.worker.max_attempts >= 1,
             "worker.max_attempts must be at least 1",
+        );
+        must(
+            self.accounts.registrations_per_minute >= 1,
+            "accounts.registrations_per_minute must be at least 1",
         );
         must(
             self.database.acquire_seconds >= 1,

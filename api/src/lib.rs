@@ -26,5 +26,6 @@ pub mod photo;
 pub mod shutdown;
 pub mod storage;
 pub mod telemetry;
+pub mod text;
 pub mod upload;
 pub mod vision;

@@ -7,6 +7,7 @@ use sha2::{Digest as _, Sha256};
 use crate::config::Uploads;
 use crate::error::{Error, Result, UserError, UserErrorCode};
 use crate::storage::picture_type;
+use crate::text::{is_plain, is_plain_char};
 
 /// Photos that one call may confirm or cancel.
 pub const MAX_PHOTO_IDS: usize = 100;
@@ -118,9 +119,8 @@ pub fn check_file(
         );
     }
     let client_ref = file.client_ref.as_deref();
-    if client_ref.is_some_and(|text| {
-        text.chars().count() > MAX_CLIENT_REF_CHARS || text.chars().any(char::is_control)
-    }) {
+    if client_ref.is_some_and(|text| text.chars().count() > MAX_CLIENT_REF_CHARS || !is_plain(text))
+    {
         fault(
             "clientRef",
             UserErrorCode::Invalid,
@@ -188,7 +188,7 @@ pub fn check_file(
 /// The name without control characters and outer blanks. Slashes and dots stay: it is shown to
 /// people and never part of a path.
 fn filename(text: &str) -> Option<String> {
-    let clean: String = text.chars().filter(|c| !c.is_control()).collect();
+    let clean: String = text.chars().filter(|c| is_plain_char(*c)).collect();
     let clean = clean.trim();
     (1..=MAX_FILENAME_CHARS)
         .contains(&clean.chars().count())
