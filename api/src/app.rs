@@ -1,5 +1,7 @@
 //! The composition: the only place that names adapters.
 
+mod wiring;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,46 +17,26 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::analysis::job::{AnalyseHandler, AnalysisSettings};
-use crate::analysis::media::{Media, MediaSettings};
-use crate::analysis::service::AnalysisService;
-use crate::auth::job::SweepTokens;
-use crate::auth::service::AuthService;
-use crate::auth::token::TokenKeys;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::db::Db;
 use crate::descriptors::Shares;
-use crate::event::hub::Hub;
-use crate::event::job::SweepEvents;
-use crate::event::service::EventService;
-use crate::gallery::job::DeleteGallery;
-use crate::gallery::service::GalleryService;
 use crate::graphql::Services;
 use crate::http::LiveConnections;
 use crate::http::server::Limits;
-use crate::job::Handler;
-use crate::job::worker::{WakeUp, Worker, WorkerSettings};
+use crate::job::worker::{WakeUp, Worker};
 use crate::metrics::{Metrics, Scrape};
 use crate::people::MatcherSettings;
-use crate::people::job::GroupHandler;
-use crate::people::service::PeopleService;
-use crate::photo::job::DeletePhoto;
-use crate::photo::service::PhotoService;
 use crate::shutdown::Shutdown;
 use crate::storage::ObjectStore;
 use crate::storage::presign::GetSigner;
 use crate::storage::s3::{S3Settings, S3Store};
-use crate::upload::job::ReapUploads;
-use crate::upload::service::UploadService;
 use crate::vision::Analyser;
 use crate::vision::rekognition::{Rekognition, RekognitionSettings};
+use wiring::Wiring;
 
 /// Bucket of the local stand-in.
 const LOCAL_BUCKET: &str = "eventgallery";
-/// Memory for pictures being decoded at the same time, in bytes: the whole process stays below
-/// 400 MB with the local models loaded.
-const DECODE_MEMORY: u64 = 96 << 20;
 /// Similarity from which Rekognition's CompareFaces and SearchFaces mean one person to us. AWS's
 /// default threshold is 80; 90 keeps look-alikes of one event apart.
 const AWS_THRESHOLD: f32 = 90.0;
@@ -303,132 +285,6 @@ impl App {
             local.shutdown().await;
         }
         Ok(self.db.close().await?)
-    }
-}
-
-/// What is needed to make services and jobs.
-struct Wiring<'a> {
-    config: &'a Config,
-    db: &'a Db,
-    clock: &'a Clock,
-    store: &'a Arc<dyn ObjectStore>,
-    analyser: &'a Arc<dyn Analyser>,
-    faces: MatcherSettings,
-    wake_up: WakeUp,
-    metrics: &'a Metrics,
-}
-
-impl Wiring<'_> {
-    fn services(&self, default_matcher: Matcher) -> Result<Services> {
-        let (db, clock) = (self.db.clone(), self.clock.clone());
-        let keys = TokenKeys::from_config(&self.config.tokens, &self.config.data_dir, self.clock)?;
-        let auth = AuthService::new(
-            db.clone(),
-            clock.clone(),
-            keys,
-            &self.config.tokens,
-            self.config.accounts.registrations_per_minute,
-        )?;
-        let upload = UploadService::new(
-            db.clone(),
-            clock.clone(),
-            Arc::clone(self.store),
-            self.config.uploads.clone(),
-            self.wake_up.clone(),
-        );
-        let analysis = AnalysisService::new(db.clone(), clock.clone(), self.wake_up.clone());
-        let people = PeopleService::new(
-            db.clone(),
-            clock.clone(),
-            Arc::clone(self.analyser),
-            self.faces.clone(),
-        );
-        let poll = Duration::from_millis(u64::from(self.config.events.poll_milliseconds));
-        let event = EventService::new(db.clone(), Hub::new(db.clone(), poll));
-        Ok(Services {
-            auth: Arc::new(auth),
-            gallery: Arc::new(GalleryService::new(
-                db.clone(),
-                clock.clone(),
-                default_matcher,
-            )),
-            photo: Arc::new(PhotoService::new(db, clock)),
-            upload: Arc::new(upload),
-            analysis: Arc::new(analysis),
-            people: Arc::new(people),
-            event: Arc::new(event),
-        })
-    }
-
-    fn worker(&self, services: &Services) -> Worker {
-        let (db, clock, store) = (self.db, self.clock, self.store);
-        let media = Media::new(MediaSettings {
-            max_pixels: self.config.uploads.max_pixels,
-            memory: DECODE_MEMORY,
-        });
-        let analyse = AnalyseHandler::new(
-            db.clone(),
-            clock.clone(),
-            Arc::clone(store),
-            Arc::clone(self.analyser),
-            media,
-            AnalysisSettings {
-                max_byte_size: self.config.uploads.max_byte_size,
-                min_label_confidence: self.config.rekognition.min_label_confidence,
-            },
-        );
-        let group = GroupHandler::new(
-            db.clone(),
-            clock.clone(),
-            Arc::clone(store),
-            Arc::clone(self.analyser),
-            self.faces.clone(),
-        );
-        let delete_photo = DeletePhoto {
-            db: db.clone(),
-            clock: clock.clone(),
-            late_seconds: self.config.uploads.reap_after_seconds,
-            store: Arc::clone(store),
-            people: Arc::clone(&services.people),
-        };
-        let delete_gallery = DeleteGallery {
-            db: db.clone(),
-            clock: clock.clone(),
-            store: Arc::clone(store),
-            people: Arc::clone(&services.people),
-        };
-        let handlers: Vec<Arc<dyn Handler>> = vec![
-            Arc::new(analyse),
-            Arc::new(group),
-            Arc::new(delete_photo),
-            Arc::new(delete_gallery),
-            Arc::new(ReapUploads::new(
-                Arc::clone(&services.upload),
-                self.metrics.clone(),
-            )),
-            Arc::new(SweepTokens {
-                auth: Arc::clone(&services.auth),
-            }),
-            Arc::new(SweepEvents {
-                db: db.clone(),
-                clock: clock.clone(),
-                retention_seconds: self.config.events.retention_seconds,
-            }),
-        ];
-        let settings = WorkerSettings {
-            concurrency: self.config.worker.concurrency as usize,
-            lease_seconds: self.config.worker.lease_seconds,
-            max_attempts: self.config.worker.max_attempts,
-            grace: Shutdown::of(self.config.shutdown_seconds).work,
-        };
-        Worker::measured(
-            db.clone(),
-            clock.clone(),
-            handlers,
-            self.wake_up.clone(),
-            settings,
-            self.metrics.clone(),
-        )
     }
 }
 

@@ -1,12 +1,12 @@
 //! The database: one reading door, one writing door.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use sea_orm::{
-    ConnectOptions, Database, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
-    IsolationLevel, SqliteTransactionMode, TransactionOptions, TransactionTrait,
+    ConnAcquireErr, ConnectOptions, Database, DatabaseConnection, DatabaseTransaction, DbBackend,
+    DbErr, IsolationLevel, SqliteTransactionMode, TransactionOptions, TransactionTrait,
 };
 use tokio::sync::{Mutex, OwnedMutexGuard, watch};
 
@@ -14,6 +14,8 @@ use crate::event::{self, Happening};
 
 mod failure;
 mod migrate;
+mod release;
+mod sqlite;
 mod time;
 
 pub use failure::{Failure, retried};
@@ -22,9 +24,6 @@ pub use time::shared_time;
 
 /// How long a statement waits for a connection where nobody says otherwise.
 const ACQUIRE: Duration = Duration::from_secs(5);
-/// A connection to a server is made anew after so long, so that after a failover none stays with a
-/// server that only reads now.
-const MAX_LIFETIME: Duration = Duration::from_secs(600);
 
 /// Connections to the database. Cheap to clone.
 #[derive(Clone)]
@@ -33,6 +32,10 @@ pub struct Db {
     write: DatabaseConnection,
     /// SQLite has one writer: waiting here is fair, waiting in its busy handler is not.
     writer: Option<Arc<Mutex<()>>>,
+    /// Whether a transaction ended otherwise than by a commit since SQLite's writer was looked at.
+    suspect: Arc<AtomicBool>,
+    /// How long a transaction of a server may take to begin, the wait for a connection included.
+    begins_within: Option<Duration>,
     statements: Arc<AtomicU64>,
     /// Counts the events that this process wrote.
     news: watch::Sender<u64>,
@@ -60,6 +63,7 @@ pub struct Transaction {
     inner: DatabaseTransaction,
     happened: std::sync::Mutex<Vec<Happening>>,
     news: watch::Sender<u64>,
+    suspicion: sqlite::Suspicion,
     _writer: Option<OwnedMutexGuard<()>>,
 }
 
@@ -85,13 +89,14 @@ impl Transaction {
     ///
     /// # Errors
     /// The database's, for example a serialisation failure; nothing is written then.
-    pub async fn commit(self) -> Result<(), DbErr> {
+    pub async fn commit(mut self) -> Result<(), DbErr> {
         let happened = self
             .happened
             .into_inner()
             .unwrap_or_else(PoisonError::into_inner);
         let written = event::outbox::append(&self.inner, happened).await?;
         self.inner.commit().await?;
+        self.suspicion.dispel();
         if written > 0 {
             self.news.send_modify(|count| *count += written);
         }
@@ -121,13 +126,15 @@ impl Db {
         let statements = Arc::new(AtomicU64::new(0));
         if url.starts_with("sqlite:") {
             let cores = std::thread::available_parallelism().map_or(2, |n| n.get() as u32);
-            let write = connect_sqlite(url, 1, &statements).await?;
-            let read = connect_sqlite(url, cores.max(2), &statements).await?;
+            let write = sqlite::connect(url, 1, &statements).await?;
+            let read = sqlite::connect(url, cores.max(2), &statements).await?;
             let writer = Some(Arc::new(Mutex::new(())));
             return Ok(Self {
                 read,
                 write,
                 writer,
+                suspect: Arc::default(),
+                begins_within: None,
                 statements,
                 news: watch::Sender::new(0),
             });
@@ -136,14 +143,16 @@ impl Db {
         options
             .max_connections(max_connections)
             .acquire_timeout(acquire)
-            .max_lifetime(MAX_LIFETIME)
             .sqlx_logging(false);
+        release::look_at_release(&mut options, acquire);
         let mut connection = Database::connect(options).await?;
         count(&mut connection, &statements);
         Ok(Self {
             read: connection.clone(),
             write: connection,
             writer: None,
+            suspect: Arc::default(),
+            begins_within: Some(acquire * 2),
             statements,
             news: watch::Sender::new(0),
         })
@@ -166,6 +175,9 @@ impl Db {
             None => None,
         };
         let sqlite = self.backend() == DbBackend::Sqlite;
+        if sqlite && self.suspect.swap(false, Ordering::SeqCst) {
+            sqlite::renew_if_broken(&self.write).await?;
+        }
         let options = TransactionOptions {
             isolation_level: (!sqlite).then_some(IsolationLevel::ReadCommitted),
             access_mode: None,
@@ -176,12 +188,22 @@ impl Db {
         // not know of that transaction. So it begins in any case, and is rolled back.
         let write = self.write.clone();
         let news = self.news.clone();
+        let suspicion = sqlite::Suspicion::new(&self.suspect);
+        let within = self.begins_within;
         let begin = tokio::spawn(async move {
-            let inner = write.begin_with_options(options).await?;
+            let begun = write.begin_with_options(options);
+            let inner = match within {
+                // The connection's release ends what may have begun.
+                Some(within) => tokio::time::timeout(within, begun)
+                    .await
+                    .map_err(|_| DbErr::ConnectionAcquire(ConnAcquireErr::Timeout))??,
+                None => begun.await?,
+            };
             Ok(Transaction {
                 inner,
                 happened: std::sync::Mutex::default(),
                 news,
+                suspicion,
                 _writer: writer,
             })
         });
@@ -245,34 +267,6 @@ impl Db {
         self.read.close().await?;
         self.write.close().await
     }
-}
-
-async fn connect_sqlite(
-    url: &str,
-    max_connections: u32,
-    statements: &Arc<AtomicU64>,
-) -> Result<DatabaseConnection, DbErr> {
-    let mut options = ConnectOptions::new(url);
-    options
-        .max_connections(max_connections)
-        .min_connections(1)
-        .acquire_timeout(Duration::from_secs(30))
-        .sqlx_logging(false)
-        .map_sqlx_sqlite_opts(|options| {
-            use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
-            options
-                .create_if_missing(true)
-                .foreign_keys(true)
-                .journal_mode(SqliteJournalMode::Wal)
-                // A confirmed upload must survive a power cut, not only a crash of ours.
-                .synchronous(SqliteSynchronous::Full)
-                .busy_timeout(Duration::from_secs(10))
-                // Rows cross a channel one by one otherwise: measured 0.76 of the time for a page.
-                .row_buffer_size(2048)
-        });
-    let mut connection = Database::connect(options).await?;
-    count(&mut connection, statements);
-    Ok(connection)
 }
 
 fn count(connection: &mut DatabaseConnection, statements: &Arc<AtomicU64>) {

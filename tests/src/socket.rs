@@ -112,9 +112,8 @@ impl Socket {
         loop {
             match self.frame().await {
                 Some(Ok(Message::Close(Some(frame)))) => {
-                    while let Some(Ok(frame)) = self.frame().await {
-                        panic!("after the close frame: {frame:?}");
-                    }
+                    let after = self.frame().await;
+                    assert!(!matches!(after, Some(Ok(_))), "after the close: {after:?}");
                     return (frame.code.into(), frame.reason.to_string());
                 }
                 Some(Ok(_)) => {}

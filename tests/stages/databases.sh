@@ -33,6 +33,15 @@ stage_test_postgres() {
   behaviour
 }
 
+# By itself: it wants all cores, and would starve other tests.
+stage_chaos() {
+  need_eventgallery
+  start_postgres
+  behaviour chaos:: --ignored --nocapture
+  start_mariadb
+  behaviour chaos:: --ignored --nocapture
+}
+
 # The stand-in of Rekognition cannot read another server's objects: what is analysed is left out.
 stage_test_seaweedfs() {
   start_seaweedfs

@@ -9,7 +9,7 @@ use sea_orm::{
     SqliteTransactionMode, TransactionOptions, TransactionTrait as _,
 };
 
-use super::connect_sqlite;
+use super::sqlite;
 
 /// How long one process waits for another that migrates.
 const WAIT: Duration = Duration::from_secs(600);
@@ -40,7 +40,7 @@ pub async fn migrate(url: &str) -> Result<(), DbErr> {
 
 /// All in one transaction, which is SQLite's lock: the others wait for it, and see what it did.
 async fn migrate_sqlite(url: &str) -> Result<(), DbErr> {
-    let connection = connect_sqlite(url, 1, &Arc::default()).await?;
+    let connection = sqlite::connect(url, 1, &Arc::default()).await?;
     let wait = format!("PRAGMA busy_timeout = {}", WAIT.as_millis());
     connection.execute_unprepared(&wait).await?;
     let transaction = connection

@@ -202,11 +202,16 @@ async fn claim_once(
             max_attempts: Set(max_attempts),
             ..Default::default()
         };
-        job::Entity::update_many()
+        // The condition once more: there are servers that read SKIP LOCKED and lock nothing (TiDB).
+        let claimed = job::Entity::update_many()
             .set(change)
             .filter(job::Column::Id.eq(lease.id))
+            .filter(due())
             .exec(&*transaction)
             .await?;
+        if claimed.rows_affected == 0 {
+            continue;
+        }
         transaction.commit().await?;
         return Ok(Look::Claimed(lease));
     }

@@ -168,6 +168,10 @@ pub struct ObjectHead {
     pub content_type: Option<String>,
     /// SHA-256 in lower-case hex where the store keeps it.
     pub sha256: Option<String>,
+    /// `Content-Encoding` that it was sent with.
+    pub content_encoding: Option<String>,
+    /// `Content-Disposition` that it was sent with.
+    pub content_disposition: Option<String>,
 }
 
 /// Why the store did not do it.

@@ -314,6 +314,8 @@ impl ObjectStore for S3Store {
             byte_size: head.content_length().unwrap_or_default(),
             content_type: head.content_type().map(str::to_owned),
             sha256: head.checksum_sha256().and_then(checksum_hex),
+            content_encoding: head.content_encoding().map(str::to_owned),
+            content_disposition: head.content_disposition().map(str::to_owned),
         }))
     }
 

@@ -23,6 +23,11 @@ use crate::metrics::{CallOutcome, Metrics};
 /// Most face ids of one DeleteFaces or ListFaces call (API reference).
 const FACE_IDS_PER_CALL: usize = 4_096;
 
+/// Longest attempt: only jobs call, and the local stand-in may have a queue before it.
+const ATTEMPT: Duration = Duration::from_secs(30);
+/// Longest call, with the SDK's own attempts and the pauses between them.
+const CALL: Duration = Duration::from_secs(60);
+
 /// Most labels asked for: DetectLabels' own default answers up to 1,000.
 const MAX_LABELS: i32 = 100;
 
@@ -59,6 +64,15 @@ impl Rekognition {
     /// A client whose calls count in `metrics`; nothing is called yet.
     #[must_use]
     pub fn new(settings: RekognitionSettings, metrics: &Metrics) -> Self {
+        Self::within(settings, metrics, ATTEMPT, CALL)
+    }
+
+    fn within(
+        settings: RekognitionSettings,
+        metrics: &Metrics,
+        attempt: Duration,
+        call: Duration,
+    ) -> Self {
         // Standard retries, not adaptive: the adaptive limiter is shared by all operations of a
         // client, so that DetectLabels at its quota would slow DetectFaces down too. `Pace` paces.
         let mut config = Config::builder()
@@ -69,8 +83,8 @@ impl Rekognition {
             .timeout_config(
                 TimeoutConfig::builder()
                     .connect_timeout(Duration::from_secs(5))
-                    .operation_attempt_timeout(Duration::from_secs(30))
-                    .operation_timeout(Duration::from_secs(60))
+                    .operation_attempt_timeout(attempt)
+                    .operation_timeout(call)
                     .build(),
             );
         config.set_endpoint_url(settings.endpoint);
@@ -350,4 +364,35 @@ impl Analyser for Rekognition {
 
 fn descending(a: f32, b: f32) -> Ordering {
     b.partial_cmp(&a).unwrap_or(Ordering::Equal)
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_credential_types::Credentials;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_service_that_never_answers_is_one_to_try_later() {
+        // The kernel takes the connections; nobody else does.
+        let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let settings = RekognitionSettings {
+            region: "us-east-1".into(),
+            endpoint: Some(format!("http://{}", silent.local_addr().unwrap())),
+            credentials: SharedCredentialsProvider::new(Credentials::new(
+                "id", "secret", None, None, "test",
+            )),
+            bucket: "bucket".into(),
+            faces_per_second: 10.0,
+            labels_per_second: 10.0,
+            min_label_confidence: 50.0,
+        };
+        let (attempt, call) = (Duration::from_millis(50), Duration::from_millis(400));
+        let rekognition = Rekognition::within(settings, &Metrics::default(), attempt, call);
+        let answer = rekognition.list_faces("collection").await;
+        let Err(VisionError::Retryable { code, .. }) = answer else {
+            panic!("{answer:?}");
+        };
+        assert_eq!(code, "Timeout");
+    }
 }

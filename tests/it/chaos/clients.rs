@@ -132,8 +132,8 @@ impl Uploads {
 /// What somebody saw who followed the gallery all the time.
 #[derive(Default)]
 pub(super) struct Seen {
-    /// Numbers of the events, as they came.
-    pub(super) seqs: Vec<i64>,
+    /// Numbers of the events, as they came, each with that of its subscription.
+    pub(super) seqs: Vec<(u64, i64)>,
     /// Photos of `PhotoChanged`, with the status that came last.
     pub(super) photos: std::collections::HashMap<String, String>,
     /// Subscriptions that it took.
@@ -191,8 +191,13 @@ impl Follower {
                     break;
                 }
                 let event = &answer["data"]["galleryEvents"];
+                if event["__typename"] == "GalleryEventsStarted" {
+                    assert_eq!(event["cursor"], *after, "it begins where it was asked to");
+                    continue;
+                }
                 after = text(&event["cursor"]);
-                seen.seqs.push(cursor::decode(gallery, &after).unwrap());
+                let seq = cursor::decode(gallery, &after).unwrap();
+                seen.seqs.push((seen.connections, seq));
                 if event["__typename"] == "PhotoChanged" {
                     let status = event["photo"]["status"].as_str().unwrap_or_default();
                     let photo = text(&event["photoId"]);

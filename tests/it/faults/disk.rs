@@ -7,6 +7,7 @@ use harness::database::is_server;
 use harness::disk::SmallDisk;
 use harness::pictures;
 use local::{LocalAws, LocalConfig};
+use sea_orm::{ConnectionTrait as _, DbBackend, EntityTrait as _, PaginatorTrait as _, Statement};
 
 use super::*;
 
@@ -30,10 +31,10 @@ async fn a_full_disk_refuses_an_object_whole_and_takes_it_once_there_is_room() {
     });
     let put = async |key: &str, bytes: usize| {
         let body = ByteStream::from(vec![b'x'; bytes]);
-        let put = client.put_object().bucket("b").key(key).body(body);
+        let put = client.put_object().bucket("disk").key(key).body(body);
         put.send().await
     };
-    client.create_bucket().bucket("b").send().await.unwrap();
+    client.create_bucket().bucket("disk").send().await.unwrap();
     put("before", 100_000).await.unwrap();
     let used = disk.used();
 
@@ -57,7 +58,7 @@ async fn a_full_disk_refuses_an_object_whole_and_takes_it_once_there_is_room() {
     // What stood is still read.
     let read = client
         .get_object()
-        .bucket("b")
+        .bucket("disk")
         .key("before")
         .send()
         .await
@@ -69,13 +70,18 @@ async fn a_full_disk_refuses_an_object_whole_and_takes_it_once_there_is_room() {
 
     std::fs::remove_file(ballast).unwrap();
     put("after", 1 << 20).await.unwrap();
-    let listed = client.list_objects_v2().bucket("b").send().await.unwrap();
+    let listed = client
+        .list_objects_v2()
+        .bucket("disk")
+        .send()
+        .await
+        .unwrap();
     for object in listed.contents() {
         let key = object.key().unwrap();
         assert_ne!(key, "large");
         let read = client
             .get_object()
-            .bucket("b")
+            .bucket("disk")
             .key(key)
             .send()
             .await
@@ -128,15 +134,68 @@ async fn sqlite_on_a_full_disk_answers_and_is_sound_afterwards() {
     wait_out(&app).await;
     let ada = app.fresh(&ada).await;
     if aws::analysis_works() {
-        assert_eq!(ada.photo(&ids[0], "status").await["status"], "READY");
+        let photo = ada.photo(&ids[0], ANALYSIS).await;
+        assert_eq!(photo["status"], "READY", "{photo:#}");
     }
-    use sea_orm::{
-        ConnectionTrait as _, DbBackend, EntityTrait as _, PaginatorTrait as _, Statement,
-    };
     let check = Statement::from_string(DbBackend::Sqlite, "PRAGMA integrity_check");
     let row = app.db().read().query_one_raw(check).await.unwrap().unwrap();
     assert_eq!(row.try_get_by_index::<String>(0).unwrap(), "ok");
-    let galleries = entity::gallery::Entity::find().count(app.db().read()).await;
-    assert_eq!(galleries.unwrap(), made, "what was answered is what stands");
+    assert_eq!(
+        galleries(&app).await,
+        made,
+        "what was answered is what stands"
+    );
     app.stop().await;
+}
+
+/// The same without a disk of its own: SQLite is told that it may not grow.
+#[tokio::test]
+async fn what_sqlite_accepts_after_it_was_full_is_really_written() {
+    if is_server() {
+        return;
+    }
+    let app = TestApp::start().await;
+    let ada = app.user("ada").await;
+    let full = app.db().begin().await.unwrap();
+    full.execute_unprepared("PRAGMA max_page_count = 1")
+        .await
+        .unwrap();
+    full.commit().await.unwrap();
+    let create =
+        "mutation($input: CreateGalleryInput!) { createGallery(input: $input) { gallery { id } } }";
+    let input = json!({ "input": { "name": "g", "description": "x".repeat(1_000) } });
+    loop {
+        let (_, answer) = ada.send(create, input.clone()).await;
+        if !answer["errors"].is_null() {
+            assert_eq!(
+                answer["errors"][0]["extensions"]["code"], "UNAVAILABLE",
+                "{answer:#}"
+            );
+            break;
+        }
+    }
+    // Whoever rolls back next must not take the writer along.
+    drop(app.db().begin().await.unwrap());
+    // Room again.
+    let roomy = app.db().begin().await.unwrap();
+    roomy
+        .execute_unprepared("PRAGMA max_page_count = 1000000")
+        .await
+        .unwrap();
+    roomy.commit().await.unwrap();
+    let before = galleries(&app).await;
+    for n in 1..=3 {
+        drop(app.db().begin().await.unwrap());
+        ada.gallery("afterwards").await;
+        assert_eq!(galleries(&app).await, before + n);
+    }
+    // Not only for as long as the process lives.
+    let app = app.restart().await;
+    assert_eq!(galleries(&app).await, before + 3);
+    app.stop().await;
+}
+
+async fn galleries(app: &TestApp) -> u64 {
+    let count = entity::gallery::Entity::find().count(app.db().read());
+    count.await.unwrap()
 }

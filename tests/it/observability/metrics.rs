@@ -92,8 +92,8 @@ async fn an_upload_and_its_analysis_move_what_they_should() {
         (r#"job_runs_total{kind="group",outcome="done"}"#, 1.0),
         (r#"job_runs_total{kind="analyse",outcome="retry"}"#, 0.0),
         (
-            r#"job_runs_total{kind="reap_uploads",outcome="again"}"#,
-            2.0,
+            r#"job_runs_total{kind="sweep_events",outcome="again"}"#,
+            1.0,
         ),
         (r#"job_run_seconds_count{kind="analyse"}"#, 1.0),
         (r#"urls_signed_total{method="PUT"}"#, 1.0),
@@ -107,7 +107,7 @@ async fn an_upload_and_its_analysis_move_what_they_should() {
         ("analyse", "due", 0.0),
         ("analyse", "leased", 0.0),
         ("group", "buried", 0.0),
-        ("reap_uploads", "scheduled", 2.0),
+        ("sweep_events", "scheduled", 1.0),
     ] {
         let series = format!(r#"eventgallery_jobs{{kind="{kind}",state="{state}"}}"#);
         assert_eq!(after.value(&series), jobs, "{series}");

@@ -12,6 +12,7 @@ use super::protocol::{ClientMessage, Closing, ServerMessage};
 use crate::auth::{Access, ClientAddress};
 use crate::graphql::execute::Parameters;
 use crate::graphql::problem::Problem;
+use crate::graphql::signature::Signature;
 use crate::http::{Shared, bearer};
 
 /// A client has this long for its `connection_init`.
@@ -117,6 +118,8 @@ impl Session {
             let problem = Problem::bad_request(format!(
                 "a socket runs {MAX_OPERATIONS} operations at a time"
             ));
+            let executor = &self.shared.executor;
+            executor.refused(&Signature::unknown(), problem.code);
             return Ok(Some(refused(&id, problem)));
         }
         match self.shared.executor.prepare(parameters) {
