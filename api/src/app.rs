@@ -20,8 +20,10 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::db::Db;
+use crate::descriptors::Shares;
 use crate::graphql::Services;
 use crate::http::LiveConnections;
+use crate::http::server::Limits;
 use crate::job::worker::{WakeUp, Worker};
 use crate::metrics::{Metrics, Scrape};
 use crate::people::MatcherSettings;
@@ -54,6 +56,7 @@ pub struct App {
     _time: Option<AbortOnDropHandle<()>>,
     worker: Worker,
     live: LiveConnections,
+    limits: Limits,
     store: Arc<dyn ObjectStore>,
     metrics: Metrics,
     local: Option<LocalAws>,
@@ -110,6 +113,7 @@ impl App {
             wake_up: WakeUp::default(),
             metrics: &metrics,
         };
+        let limits = Limits::new(Shares::of_process().api);
         let services = wiring.services(aws.matcher)?;
         let worker = wiring.worker(&services);
         crate::upload::job::schedule(&db, &clock)
@@ -118,6 +122,9 @@ impl App {
         crate::event::job::schedule(&db, &clock)
             .await
             .context("cannot schedule the sweep of events")?;
+        crate::auth::job::schedule(&db, &clock)
+            .await
+            .context("cannot schedule the sweep of refresh tokens")?;
         Ok(Self {
             config,
             db,
@@ -127,7 +134,8 @@ impl App {
             own_clock,
             _time: time,
             worker,
-            live: LiveConnections::default(),
+            live: LiveConnections::among(limits.connections),
+            limits,
             store,
             metrics,
             local: aws.local,
@@ -204,7 +212,7 @@ impl App {
     /// sockets, event streams and jobs then have `shutdown_seconds` to end.
     ///
     /// # Errors
-    /// The listener's.
+    /// The worker's, and the database's when its connections are closed.
     pub async fn serve(self, listener: TcpListener, stop: CancellationToken) -> Result<()> {
         let shutdown = Shutdown::of(self.config.shutdown_seconds);
         let stop = self.stopped_by(stop);
@@ -213,7 +221,8 @@ impl App {
             tokio::spawn(async move { worker.run(stop).await })
         });
         let router = self.router()?;
-        let server = crate::http::server::serve(listener, router, stop.clone(), shutdown.drain);
+        let server =
+            crate::http::server::serve(listener, router, self.limits, stop.clone(), shutdown.drain);
         let live = async {
             stop.cancelled().await;
             // Not before: who comes back here at once would be turned away.
@@ -221,17 +230,11 @@ impl App {
             self.live.close().await;
         };
         let all = async {
-            let served = async {
-                let served = server.await;
-                // Where the listener failed everything stops.
-                stop.cancel();
-                served
-            };
-            let (served, ()) = tokio::join!(served, live);
+            tokio::join!(server, live);
             if let Some(worker) = worker {
                 worker.await?;
             }
-            anyhow::Ok(served?)
+            anyhow::Ok(())
         };
         shutdown.within(&stop, all).await?;
         self.close_within(shutdown.rest).await
@@ -379,6 +382,7 @@ async fn start_local(config: &Config) -> Result<(LocalAws, SharedCredentialsProv
     let shared = fixed(&credentials.access_key_id, &credentials.secret_access_key);
     let mut settings = LocalConfig::new(&config.data_dir, credentials);
     settings.region.clone_from(&config.aws.region);
+    settings.max_connections = Shares::of_process().stand_ins;
     let server = LocalAws::start(settings)
         .await
         .context("cannot start the local S3 and Rekognition")?;

@@ -39,6 +39,8 @@ pub struct Config {
     pub s3: S3,
     /// The analyses.
     pub rekognition: Rekognition,
+    /// Accounts.
+    pub accounts: Accounts,
     /// Access and refresh tokens.
     pub tokens: Tokens,
     /// Uploads.
@@ -117,6 +119,14 @@ pub struct Rekognition {
     pub faces_per_second: f64,
     /// DetectLabels, IndexFaces and SearchFaces a second (AWS default 5, 50 in the big regions).
     pub labels_per_second: f64,
+}
+
+/// `[accounts]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Accounts {
+    /// Registrations that one address may try in a minute.
+    pub registrations_per_minute: u32,
 }
 
 /// `[tokens]`
@@ -342,6 +352,10 @@ impl Config {
         must(
             self.worker.max_attempts >= 1,
             "worker.max_attempts must be at least 1",
+        );
+        must(
+            self.accounts.registrations_per_minute >= 1,
+            "accounts.registrations_per_minute must be at least 1",
         );
         must(
             self.database.acquire_seconds >= 1,

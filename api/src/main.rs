@@ -74,6 +74,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         _ => {}
     }
     let config = Config::load(&cli.config)?;
+    eventgallery::descriptors::raise_limit();
     let runtime = tokio::runtime::Runtime::new()?;
     let result = runtime.block_on(async {
         match cli.command {

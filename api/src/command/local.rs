@@ -10,6 +10,7 @@ use serde_json::json;
 
 use super::serve::stop_signal;
 use crate::config::Config;
+use crate::descriptors::Shares;
 
 /// Flags of `eventgallery local`.
 #[derive(Args, Clone, Debug)]
@@ -55,6 +56,8 @@ pub async fn run(config: Config, arguments: Arguments) -> Result<()> {
     let settings = LocalConfig {
         listen,
         region: region.clone(),
+        // Nothing else runs here.
+        max_connections: Shares::of_process().api,
         ..LocalConfig::new(data_dir, keys)
     };
     let server = LocalAws::start(settings).await?;

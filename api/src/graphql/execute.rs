@@ -14,6 +14,7 @@ use futures::StreamExt as _;
 use futures::stream::{self, BoxStream};
 
 use super::error;
+use super::literals;
 use super::loaders::{self, Sources};
 use super::order::Order;
 use super::price::{self, LIMITS};
@@ -164,6 +165,7 @@ impl Executor {
         }
         let mut document = async_graphql::parser::parse_query(&parameters.query)
             .map_err(|error| Problem::syntax(&error))?;
+        literals::check_unique(&parameters.query)?;
         let name = parameters.operation_name.as_deref();
         let operation = select(&document, name)?;
         signature.learn(operation, &document, &self.shape);

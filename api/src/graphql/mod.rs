@@ -4,6 +4,7 @@ pub mod connection;
 pub mod error;
 pub mod execute;
 pub mod id;
+mod literals;
 pub mod loaders;
 pub mod node;
 pub mod order;

@@ -94,8 +94,7 @@ struct Errors {
     errors: Vec<ServerError>,
 }
 
-/// The routes. Serve them with `into_make_service_with_connect_info::<SocketAddr>()`, so that
-/// sign-ins can be limited by address.
+/// The routes, for [`server::serve`]: sign-ins are limited by the address that it tells.
 ///
 /// # Errors
 /// When the schema cannot be read back: a mistake in the schema itself.
