@@ -86,13 +86,13 @@ impl App {
         let url = config.database_url();
         if config.database.migrate {
             crate::db::migrate(&url).await.map_err(|error| {
-                config.database_failure("cannot bring the schema up to date in", error)
+                config.database_failure("cannot bring the schema up to date in the database", error)
             })?;
         }
         let acquire = Duration::from_secs(u64::from(config.database.acquire_seconds));
         let db = Db::connect_within(&url, config.database.max_connections, acquire)
             .await
-            .map_err(|error| config.database_failure("cannot connect to", error))?;
+            .map_err(|error| config.database_failure("cannot connect to the database", error))?;
         let own_clock = clock;
         let (clock, time) = crate::db::shared_time(&db, &own_clock)
             .await

@@ -303,7 +303,10 @@ impl Config {
         } else {
             "data_dir"
         });
-        let context = format!("{what} {} of {setting}", address::shown(&url));
+        let context = match address::shown(&url) {
+            place if place.is_empty() => format!("{what} of {setting}"),
+            place => format!("{what} {place} of {setting}"),
+        };
         let error = anyhow::Error::from(error);
         let causes: Vec<String> = error.chain().map(ToString::to_string).collect();
         let cleaned: Vec<String> = causes.iter().cloned().map(clean).collect();

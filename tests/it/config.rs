@@ -170,10 +170,11 @@ fn a_wrong_file_is_told_in_one_line_without_its_secrets() {
 fn what_fails_at_the_database_is_told_without_the_password() {
     let config = config(&[("DATABASE_URI", "mariadb://u:hunter2@h/x")]).unwrap();
     let driver = sea_orm::DbErr::Custom("mysql://u:hunter2@h/x and u:hunter2".to_owned());
-    let error = config.database_failure("cannot connect to", driver);
+    let error = config.database_failure("cannot connect to the database", driver);
     for text in [format!("{error:#}"), format!("{error:?}")] {
         assert!(!text.contains("hunter2"), "{text}");
-        let place = "cannot connect to h:3306/x of database.url (DATABASE_URI, DATABASE_URL)";
+        let place =
+            "cannot connect to the database h:3306/x of database.url (DATABASE_URI, DATABASE_URL)";
         assert!(text.contains(place), "{text}");
     }
 }

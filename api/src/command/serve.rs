@@ -63,7 +63,7 @@ pub async fn migrate(config: Config) -> Result<()> {
     crate::data_dir::make(&config.data_dir)?;
     let migrated = crate::db::migrate(&config.database_url())
         .await
-        .map_err(|error| config.database_failure("cannot migrate", error));
+        .map_err(|error| config.database_failure("cannot migrate the database", error));
     telemetry.stop().await;
     migrated
 }
