@@ -71,9 +71,7 @@ impl App {
     /// What does not answer or is set wrongly, in words.
     pub async fn start(config: Config, clock: Clock) -> Result<Self> {
         let config = Arc::new(config);
-        std::fs::create_dir_all(&config.data_dir).with_context(|| {
-            format!("cannot make the data folder {}", config.data_dir.display())
-        })?;
+        crate::data_dir::make(&config.data_dir)?;
         let aws = Aws::of(&config).await?;
         let metrics = Metrics::new();
         let store = S3Store::new(&aws.s3, &metrics);
@@ -90,14 +88,14 @@ impl App {
 
         let url = config.database_url();
         if config.database.migrate {
-            crate::db::migrate(&url)
-                .await
-                .context("cannot bring the database's schema up to date")?;
+            crate::db::migrate(&url).await.map_err(|error| {
+                config.database_failure("cannot bring the schema up to date in the database", error)
+            })?;
         }
         let acquire = Duration::from_secs(u64::from(config.database.acquire_seconds));
         let db = Db::connect_within(&url, config.database.max_connections, acquire)
             .await
-            .context("cannot connect to the database")?;
+            .map_err(|error| config.database_failure("cannot connect to the database", error))?;
         let own_clock = clock;
         let (clock, time) = crate::db::shared_time(&db, &own_clock)
             .await
@@ -385,6 +383,7 @@ async fn start_local(config: &Config) -> Result<(LocalAws, SharedCredentialsProv
     settings.max_connections = Shares::of_process().stand_ins;
     let server = LocalAws::start(settings)
         .await
+        .map_err(crate::data_dir::in_use)
         .context("cannot start the local S3 and Rekognition")?;
     Ok((server, shared))
 }

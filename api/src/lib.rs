@@ -10,6 +10,7 @@ pub mod auth;
 pub mod clock;
 pub mod command;
 pub mod config;
+pub mod data_dir;
 pub mod db;
 pub mod demo;
 pub mod descriptors;

@@ -66,10 +66,10 @@ pub async fn work(config: Config) -> Result<()> {
 /// The database's.
 pub async fn migrate(config: Config) -> Result<()> {
     let telemetry = telemetry::start(&config)?;
-    std::fs::create_dir_all(&config.data_dir)?;
+    crate::data_dir::make(&config.data_dir)?;
     let migrated = crate::db::migrate(&config.database_url())
         .await
-        .context("cannot migrate the database");
+        .map_err(|error| config.database_failure("cannot migrate the database", error));
     telemetry.stop().await;
     migrated
 }
