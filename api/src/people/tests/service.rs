@@ -230,6 +230,7 @@ async fn giving_up_is_told_on_the_photos() {
         kind: GROUP.into(),
         subject: world.gallery.to_string(),
         attempts: 8,
+        crashes: 0,
         max_attempts: 8,
         seconds: 60,
     };
