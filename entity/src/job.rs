@@ -26,6 +26,8 @@ pub struct Model {
     pub lease_token: Option<Uuid>,
     /// Attempts so far, counted when claimed, so that a crash counts too.
     pub attempts: i32,
+    /// Claims in a row whose worker never reported back: it died, or lost the database.
+    pub crashes: i32,
     /// Attempts allowed.
     pub max_attempts: i32,
     /// Set when the attempts are spent: kept for people to look at, never run again.

@@ -83,6 +83,8 @@ pub struct Model {
     pub latitude: Option<f64>,
     /// Degrees east (EXIF).
     pub longitude: Option<f64>,
+    /// The file tells a location, or has metadata that may and that is not understood in full.
+    pub may_tell_location: bool,
     /// ThumbHash of the thumbnail, base64.
     pub thumbhash: Option<String>,
     /// Faces and labels once more, as one document: a page of photos is then one row a photo.

@@ -9,6 +9,7 @@ mod m20261122_000004_people;
 mod m20261122_000005_jobs;
 mod m20261124_000001_events;
 mod m20261124_000002_job_place;
+mod m20261124_000003_crashes_and_places;
 mod table;
 
 pub use sea_orm_migration::MigratorTrait;
@@ -29,6 +30,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000005_jobs::Migration),
             Box::new(m20261124_000001_events::Migration),
             Box::new(m20261124_000002_job_place::Migration),
+            Box::new(m20261124_000003_crashes_and_places::Migration),
         ]
     }
 }

@@ -7,7 +7,7 @@ use image::{
     RgbaImage,
 };
 
-use crate::{Format, MediaError, jpeg_end};
+use crate::{Format, MediaError, jpeg_markers};
 
 /// Longest ICC profile that is carried over to renditions; Display P3 of phones has some 500 bytes.
 const MAX_PROFILE: usize = 16 * 1024;
@@ -58,11 +58,15 @@ pub struct Decoded {
 pub fn header(bytes: &[u8], format: Format, max_pixels: u64) -> Result<Header, MediaError> {
     let mut bytes_per_pixel = 0;
     if format == Format::Jpeg {
-        let shape = jpeg_end::shape(bytes);
-        if !shape.complete {
+        let mut segments = jpeg_markers::segments(bytes);
+        let progressive = segments
+            .by_ref()
+            .any(|segment| matches!(segment.marker, 0xc2 | 0xc6 | 0xca | 0xce));
+        segments.by_ref().for_each(drop);
+        if !segments.is_complete() {
             return Err(MediaError::Truncated);
         }
-        if shape.progressive {
+        if progressive {
             // Three components of 16-bit coefficients.
             bytes_per_pixel += 6;
         }
@@ -160,7 +164,7 @@ fn ends_early(error: &(dyn std::error::Error + 'static)) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::renditions::tests::{jpeg, png, webp};
 
@@ -184,7 +188,7 @@ mod tests {
         file
     }
 
-    fn crc32(bytes: &[u8]) -> u32 {
+    pub(crate) fn crc32(bytes: &[u8]) -> u32 {
         !bytes.iter().fold(u32::MAX, |crc, byte| {
             (0..8).fold(crc ^ u32::from(*byte), |crc, _| {
                 (crc >> 1) ^ (0xedb8_8320 & (crc & 1).wrapping_neg())

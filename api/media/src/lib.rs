@@ -5,12 +5,12 @@
 //! dev profile too.
 
 pub mod decode;
-pub mod exif;
-mod jpeg_end;
+mod jpeg_markers;
+pub mod metadata;
 pub mod renditions;
 pub mod sniff;
 
-pub use exif::Facts;
+pub use metadata::Facts;
 pub use renditions::Rendition;
 pub use sniff::Format;
 
@@ -81,7 +81,7 @@ pub struct Processed {
 /// Why the picture is not taken.
 pub fn process(bytes: &[u8], declared: &str, max_pixels: u64) -> Result<Processed, MediaError> {
     let format = sniff::check(bytes, declared)?;
-    let facts = exif::read(bytes);
+    let facts = metadata::read(bytes, format);
     let decoded = decode::decode(bytes, format, max_pixels)?;
     renditions::make(decoded, facts)
 }

@@ -28,6 +28,10 @@ pub const KIND: &str = "analyse";
 /// Smallest side in pixels that Rekognition takes ("Guidelines and quotas").
 const MIN_SIDE: i32 = 80;
 
+/// Workers that may die with a photo before it is taken for the cause. Nodes die too: seldom three
+/// in a row with the same photo, and people may try again.
+const MAX_CRASHES: i32 = 3;
+
 /// Limits of the analysis.
 #[derive(Clone, Copy, Debug)]
 pub struct AnalysisSettings {
@@ -300,6 +304,12 @@ impl Handler for AnalyseHandler {
     }
 
     async fn run(&self, lease: &Lease) -> Result<Outcome, JobError> {
+        if lease.crashes >= MAX_CRASHES {
+            return Err(JobError::Fail(anyhow::anyhow!(
+                "{} workers in a row died with it",
+                lease.crashes
+            )));
+        }
         match self.look(lease).await? {
             Some(mut round) => self.analyse(&mut round).await,
             None => Ok(Outcome::Done),
@@ -318,6 +328,9 @@ impl Handler for AnalyseHandler {
         };
         let (id, now) = (round.photo.id, self.clock.now());
         let failure = |step| {
+            if lease.crashes >= MAX_CRASHES {
+                return Failure::crashed(error);
+            }
             let row = round.steps.iter().find(|row| row.step == step);
             let last = row.and_then(|row| row.error_message.as_deref());
             Failure::exhausted(last, error)

@@ -140,6 +140,7 @@ fn columns(photo: &photo::Model, processed: Processed, now: Timestamp) -> photo:
         camera: Set(facts.camera),
         latitude: Set(facts.location.map(|(latitude, _)| latitude)),
         longitude: Set(facts.location.map(|(_, longitude)| longitude)),
+        may_tell_location: Set(facts.may_tell_location),
         thumbhash: Set(Some(processed.thumbhash)),
         ..Default::default()
     }

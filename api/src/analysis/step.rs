@@ -163,6 +163,17 @@ impl Failure {
         Self::new("TOO_SMALL", message, false, String::new())
     }
 
+    /// Workers died with it.
+    pub(super) fn crashed(cause: &str) -> Self {
+        Self {
+            code: "CRASHED".into(),
+            message: "given up: the analysis was cut off several times in a row".into(),
+            retryable: true,
+            again: false,
+            cause: cause.to_owned(),
+        }
+    }
+
     /// The attempts are spent.
     pub(super) fn exhausted(last: Option<&str>, cause: &str) -> Self {
         let last = last.unwrap_or("it never came to an end");

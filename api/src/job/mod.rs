@@ -54,6 +54,8 @@ pub struct Lease {
     pub place: Option<String>,
     /// Attempts, this one counted.
     pub attempts: i32,
+    /// Workers in a row that claimed it before and never reported back.
+    pub crashes: i32,
     /// Attempts allowed.
     pub max_attempts: i32,
     /// How long the job is held without a sign of life.

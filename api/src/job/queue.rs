@@ -59,6 +59,7 @@ pub async fn enqueue(connection: &impl ConnectionTrait, clock: &Clock, job: NewJ
         available_at: Set(due),
         lease_token: Set(None),
         attempts: Set(0),
+        crashes: Set(0),
         max_attempts: Set(MAX_ATTEMPTS),
         buried_at: Set(None),
         last_error: Set(None),
@@ -78,8 +79,8 @@ pub async fn enqueue(connection: &impl ConnectionTrait, clock: &Clock, job: NewJ
 
 /// What a further request changes on the row. MySQL assigns from left to right and reads what it
 /// just wrote, the others read the old row: each value may only use columns that come later.
-fn raise(due: Timestamp, priority: i32) -> [(job::Column, Expr); 5] {
-    use job::Column::{Attempts, AvailableAt, BuriedAt, Generation, Priority};
+fn raise(due: Timestamp, priority: i32) -> [(job::Column, Expr); 6] {
+    use job::Column::{Attempts, AvailableAt, BuriedAt, Crashes, Generation, Priority};
     let leased = || column(job::Column::LeaseToken).is_not_null();
     let available_at = CaseStatement::new()
         .case(leased(), column(AvailableAt))
@@ -90,15 +91,19 @@ fn raise(due: Timestamp, priority: i32) -> [(job::Column, Expr); 5] {
             column(AvailableAt),
         )
         .finally(due.0);
-    let attempts = CaseStatement::new()
-        .case(leased(), column(Attempts))
-        .finally(0);
+    let unless_leased = |counter| {
+        CaseStatement::new()
+            .case(leased(), column(counter))
+            .finally(0)
+            .into()
+    };
     let larger = CaseStatement::new()
         .case(column(Priority).gt(priority), column(Priority))
         .finally(priority);
     [
         (AvailableAt, available_at.into()),
-        (Attempts, attempts.into()),
+        (Attempts, unless_leased(Attempts)),
+        (Crashes, unless_leased(Crashes)),
         (Priority, larger.into()),
         (BuriedAt, Expr::value(None::<i64>)),
         (Generation, column(Generation).add(1)),
@@ -191,6 +196,8 @@ async fn claim_once(
             subject: row.subject,
             place: row.place,
             attempts: row.attempts.saturating_add(1),
+            // A worker that reports back, whatever came of it, takes its token away.
+            crashes: row.crashes.saturating_add(row.lease_token.is_some().into()),
             max_attempts,
             seconds: lease_seconds,
         };
@@ -199,6 +206,7 @@ async fn claim_once(
             lease_token: Set(Some(lease.token)),
             available_at: Set(lease.until(now)),
             attempts: Set(lease.attempts),
+            crashes: Set(lease.crashes),
             max_attempts: Set(max_attempts),
             ..Default::default()
         };
@@ -287,6 +295,7 @@ pub async fn retry(
     let change = job::ActiveModel {
         lease_token: Set(None),
         available_at: Set(at),
+        crashes: Set(0),
         last_error: Set(Some(shortened(error))),
         ..Default::default()
     };
@@ -306,6 +315,7 @@ pub async fn again(
         lease_token: Set(None),
         available_at: Set(at),
         attempts: Set(lease.attempts.saturating_sub(1)),
+        crashes: Set(0),
         ..Default::default()
     };
     update_held(connection, lease, change).await
@@ -349,6 +359,7 @@ async fn put_back(
         lease_token: Set(None),
         available_at: Set(now),
         attempts: Set(0),
+        crashes: Set(0),
         ..Default::default()
     };
     update_held(connection, lease, change).await

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -251,6 +252,80 @@ async fn a_job_that_kills_its_worker_ends_too() {
 }
 
 #[tokio::test]
+async fn workers_that_never_report_back_are_counted() {
+    let test = TestDb::new().await;
+    test.enqueue("work", "a", 0).await;
+    let mut crashes = Vec::new();
+    for _ in 0..2 {
+        crashes.push(test.claim().await.unwrap().crashes);
+        test.clock.advance(LEASE + 1);
+    }
+    assert_eq!(crashes, [0, 1]);
+    // One that answers, whatever it answers, has not died.
+    let handler = Recorder::new(|| Ok(Outcome::Again(Duration::ZERO)));
+    assert!(test.worker(handler).run_one().await.unwrap());
+    assert_eq!(test.rows().await[0].crashes, 0);
+    assert_eq!(test.claim().await.unwrap().crashes, 0);
+}
+
+/// Tells how many of its runs there were at once.
+#[derive(Default)]
+struct Crowd {
+    now: AtomicUsize,
+    most: AtomicUsize,
+    done: AtomicUsize,
+    ended: Notify,
+}
+
+#[async_trait]
+impl Handler for Crowd {
+    fn kind(&self) -> &'static str {
+        "work"
+    }
+
+    async fn run(&self, _: &Lease) -> Result<Outcome, JobError> {
+        let now = self.now.fetch_add(1, Ordering::SeqCst) + 1;
+        self.most.fetch_max(now, Ordering::SeqCst);
+        // Time for another one to begin.
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        self.now.fetch_sub(1, Ordering::SeqCst);
+        self.done.fetch_add(1, Ordering::SeqCst);
+        self.ended.notify_one();
+        Ok(Outcome::Done)
+    }
+
+    async fn given_up(&self, _: &Lease, _: &str) -> Result<(), JobError> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn jobs_that_a_worker_died_with_run_alone() {
+    for (died, most) in [(false, 2), (true, 1)] {
+        let test = TestDb::new().await;
+        for subject in ["a", "b", "c"] {
+            test.enqueue("work", subject, 0).await;
+        }
+        if died {
+            while test.claim().await.is_some() {}
+            test.clock.advance(LEASE + 1);
+        }
+        let (crowd, stop) = (Arc::new(Crowd::default()), CancellationToken::new());
+        let worker = test.worker(crowd.clone());
+        let running = tokio::spawn({
+            let stop = stop.clone();
+            async move { worker.run(stop).await }
+        });
+        while crowd.done.load(Ordering::SeqCst) < 3 {
+            crowd.ended.notified().await;
+        }
+        stop.cancel();
+        running.await.unwrap();
+        assert_eq!(crowd.most.load(Ordering::SeqCst), most, "died: {died}");
+    }
+}
+
+#[tokio::test]
 async fn what_can_never_work_is_given_up_at_once() {
     let test = TestDb::new().await;
     test.enqueue("work", "not an id", 0).await;
@@ -262,7 +337,6 @@ async fn what_can_never_work_is_given_up_at_once() {
 #[tokio::test]
 async fn not_yet_is_no_attempt() {
     let test = TestDb::new().await;
-    test.enqueue("work", "a", 0).await;
     let handler = Recorder::new(|| Ok(Outcome::Again(Duration::from_secs(10))));
     let worker = test.worker(handler.clone());
     for _ in 0..5 {

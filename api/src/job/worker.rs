@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Notify;
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::sync::{Notify, RwLock};
+use tokio::task::{AbortHandle, JoinHandle, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
@@ -62,6 +62,9 @@ struct Inner {
     wake_up: WakeUp,
     settings: WorkerSettings,
     metrics: Metrics,
+    /// Held for reading by every job that runs; for writing by one that a worker died with before,
+    /// so that, should it happen again, no other job is suspected.
+    company: Arc<RwLock<()>>,
 }
 
 impl std::fmt::Debug for Worker {
@@ -116,6 +119,7 @@ impl Worker {
             wake_up,
             settings,
             metrics,
+            company: Arc::default(),
         }))
     }
 
@@ -132,12 +136,18 @@ impl Worker {
         tracing::info!(concurrency, "the worker starts");
         let stop = CancellationToken::new();
         let mut running = JoinSet::new();
+        let mut alone: Option<AbortHandle> = None;
         while !shutdown.is_cancelled() {
-            while running.len() < self.0.settings.concurrency.max(1) && !shutdown.is_cancelled() {
+            while running.len() < self.0.settings.concurrency.max(1)
+                && alone.as_ref().is_none_or(AbortHandle::is_finished)
+                && !shutdown.is_cancelled()
+            {
                 match self.claim().await {
                     Ok(Some(lease)) => {
+                        let suspect = lease.crashes > 0;
                         let (worker, stop) = (self.clone(), stop.clone());
-                        running.spawn(async move { worker.work(lease, stop).await });
+                        let task = running.spawn(async move { worker.work(lease, stop).await });
+                        alone = suspect.then_some(task);
                     }
                     Ok(None) => break,
                     Err(error) => {
@@ -239,7 +249,16 @@ impl Worker {
         } else {
             let (handler, lease) = (Arc::clone(&handler), lease.clone());
             let job = lease.clone();
-            let run = async move { handler.run(&job).await };
+            let company = Arc::clone(&self.0.company);
+            let run = async move {
+                if job.crashes > 0 {
+                    let _alone = company.write().await;
+                    handler.run(&job).await
+                } else {
+                    let _together = company.read().await;
+                    handler.run(&job).await
+                }
+            };
             let task = tokio::spawn(run.in_current_span());
             self.watch(task, &lease, &stop).await
         };

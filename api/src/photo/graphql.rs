@@ -42,11 +42,13 @@ impl Photo {
         self.0.allows(Action::ViewLocations) || self.0.uploader_id == self.0.user()
     }
 
-    /// Whether the uploaded file itself may go out: it carries its EXIF data with it.
+    /// Whether the uploaded file itself may go out: it carries its metadata with it.
     fn shows_original(&self) -> bool {
         let confirmed = !matches!(self.0.status, Status::AwaitingUpload | Status::Deleting);
-        let analysed = self.0.width.is_some();
-        confirmed && (self.shows_location() || (analysed && self.0.latitude.is_none()))
+        // Until it is analysed, and where it cannot be, nobody knows what the file tells.
+        let silent =
+            self.0.width.is_some() && !self.0.may_tell_location && self.0.latitude.is_none();
+        confirmed && (self.shows_location() || silent)
     }
 }
 
@@ -143,7 +145,7 @@ impl Photo {
     }
 
     /// A signed URL of the picture, good for an `<img>`. Null until that size exists; ORIGINAL is also
-    /// null where the file carries a location that you may not see.
+    /// null where the file's metadata may tell a location that you may not see.
     async fn image(
         &self,
         ctx: &Context<'_>,

@@ -185,6 +185,7 @@ impl Placing<'_> {
             camera: None,
             latitude: None,
             longitude: None,
+            may_tell_location: false,
             thumbhash: None,
             document: None,
             created_at: self.now,

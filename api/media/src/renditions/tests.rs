@@ -6,7 +6,7 @@ use image::codecs::jpeg::JpegEncoder;
 use image::{DynamicImage, ImageEncoder as _, Rgb, RgbImage, Rgba, RgbaImage};
 
 use super::*;
-use crate::exif::tests::{field, text, tiff};
+use crate::metadata::exif::tests::{field, text, tiff};
 use crate::process;
 
 const LIMIT: u64 = 10_000_000;

@@ -149,6 +149,35 @@ async fn a_busy_service_is_tried_again_and_given_up_in_the_end() {
 }
 
 #[tokio::test]
+async fn a_photo_that_workers_die_with_fails_after_the_third() {
+    let fixture = Fixture::new().await;
+    let id = fixture.photo(picture(), "image/jpeg").await;
+    let worker_dies = async || {
+        let (db, clock) = (&fixture.test.db, &fixture.test.clock);
+        let lease = queue::claim(db, clock, &[ANALYSE], 60, 12).await;
+        assert!(lease.unwrap().is_some());
+        clock.advance(61);
+    };
+    for _ in 0..3 {
+        worker_dies().await;
+    }
+    fixture.work().await;
+    let row = fixture.row(id).await;
+    assert_eq!(row.status, photo::Status::Failed);
+    assert_eq!(row.failure_code.as_deref(), Some("CRASHED"));
+    let renditions = fixture.steps(id).await.remove(&Step::Renditions).unwrap();
+    assert!(renditions.retryable);
+    // Whoever asks again gets as many attempts; two deaths are not enough.
+    fixture.enqueue(id).await;
+    for _ in 0..2 {
+        worker_dies().await;
+    }
+    fixture.work().await;
+    let jobs = job::Entity::find().all(fixture.test.db.read()).await;
+    assert!(jobs.unwrap().iter().all(|job| job.buried_at.is_none()));
+}
+
+#[tokio::test]
 async fn a_refused_picture_fails_that_step_only() {
     let fixture = Fixture::new().await;
     let id = fixture.photo(picture(), "image/jpeg").await;

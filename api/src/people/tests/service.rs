@@ -231,6 +231,7 @@ async fn giving_up_is_told_on_the_photos() {
         subject: world.gallery.to_string(),
         place: None,
         attempts: 8,
+        crashes: 0,
         max_attempts: 8,
         seconds: 60,
     };

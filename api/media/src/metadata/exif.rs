@@ -1,45 +1,20 @@
 //! What EXIF says of a picture. Damaged EXIF never spoils a picture: what can be read counts.
 
-use std::io::Cursor;
-
 use chrono::{DateTime, FixedOffset, NaiveDate, TimeDelta, Utc};
 use exif::{Exif, In, Reader, Tag, Value};
 use image::metadata::Orientation;
 
+use super::Facts;
+
 /// Longest camera name kept, in characters.
 const CAMERA_CHARS: usize = 200;
 
-/// What EXIF says.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Facts {
-    /// How to turn the stored pixels for showing.
-    pub orientation: Orientation,
-    /// When the shutter opened. Cameras that write no time zone tell local time: it is taken for UTC.
-    pub taken_at: Option<DateTime<Utc>>,
-    /// Maker and model.
-    pub camera: Option<String>,
-    /// Degrees north and east.
-    pub location: Option<(f64, f64)>,
-}
-
-impl Default for Facts {
-    fn default() -> Self {
-        Self {
-            orientation: Orientation::NoTransforms,
-            taken_at: None,
-            camera: None,
-            location: None,
-        }
-    }
-}
-
-/// Reads EXIF from JPEG, PNG or WebP.
-#[must_use]
-pub fn read(bytes: &[u8]) -> Facts {
+/// Reads EXIF that begins with the TIFF header, and whose structure has been looked at.
+pub(super) fn read(block: &[u8]) -> Facts {
     let mut reader = Reader::new();
     reader.continue_on_error(true);
     let exif = reader
-        .read_from_container(&mut Cursor::new(bytes))
+        .read_raw(block.to_vec())
         .or_else(|error| error.distill_partial_result(|_| {}));
     let Ok(exif) = exif else {
         return Facts::default();
@@ -49,6 +24,7 @@ pub fn read(bytes: &[u8]) -> Facts {
         taken_at: taken_at(&exif),
         camera: camera(&exif),
         location: location(&exif),
+        may_tell_location: false,
     }
 }
 
@@ -138,6 +114,8 @@ fn location(exif: &Exif) -> Option<(f64, f64)> {
 
 #[cfg(test)]
 pub(crate) mod tests {
+    use std::io::Cursor;
+
     use exif::Field;
     use exif::experimental::Writer;
 
@@ -260,10 +238,7 @@ pub(crate) mod tests {
 
     #[test]
     fn what_is_no_exif_says_nothing() {
-        assert_eq!(
-            read(b"\xff\xd8\xff\xe1\x00\x10Exif\0\0rubbish"),
-            Facts::default()
-        );
+        assert_eq!(read(b"rubbish"), Facts::default());
         assert_eq!(read(b""), Facts::default());
         let short = tiff(&[text(Tag::Make, "A long maker name")]);
         assert_eq!(read(&short[..short.len() - 20]).location, None);

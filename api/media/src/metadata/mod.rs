@@ -1,0 +1,188 @@
+//! What the metadata of a picture says: EXIF, and whether anything in the file tells a location.
+//!
+//! The container is walked here, in place and without inflating anything, so that no file can make
+//! its metadata larger than itself.
+
+use chrono::{DateTime, Utc};
+use image::metadata::Orientation;
+
+use crate::Format;
+use crate::jpeg_markers;
+
+pub(crate) mod exif;
+mod tiff;
+mod words;
+
+#[cfg(test)]
+mod tests;
+
+/// What the metadata says.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Facts {
+    /// How to turn the stored pixels for showing.
+    pub orientation: Orientation,
+    /// When the shutter opened. Cameras that write no time zone tell local time: it is taken for UTC.
+    pub taken_at: Option<DateTime<Utc>>,
+    /// Maker and model.
+    pub camera: Option<String>,
+    /// Degrees north and east.
+    pub location: Option<(f64, f64)>,
+    /// The file tells a location, or holds metadata that may and that is not understood in full:
+    /// `location` can be none all the same.
+    pub may_tell_location: bool,
+}
+
+impl Default for Facts {
+    fn default() -> Self {
+        Self {
+            orientation: Orientation::NoTransforms,
+            taken_at: None,
+            camera: None,
+            location: None,
+            may_tell_location: false,
+        }
+    }
+}
+
+/// Reads what a file of this format carries beside its pixels. Where EXIF stands more than once,
+/// the first counts.
+#[must_use]
+pub fn read(bytes: &[u8], format: Format) -> Facts {
+    let mut found = Found::default();
+    match format {
+        Format::Jpeg => jpeg(bytes, &mut found),
+        Format::Png => png(bytes, &mut found),
+        Format::Webp => webp(bytes, &mut found),
+    }
+    let mut facts = found.facts.unwrap_or_default();
+    facts.may_tell_location = found.may_tell_location;
+    facts
+}
+
+#[derive(Default)]
+struct Found {
+    facts: Option<Facts>,
+    may_tell_location: bool,
+}
+
+impl Found {
+    /// EXIF, beginning with the TIFF header.
+    fn exif(&mut self, block: &[u8]) {
+        if block.is_empty() {
+            return;
+        }
+        let structure = tiff::structure(block);
+        self.may_tell_location |= structure.may_tell_location;
+        if self.facts.is_some() {
+            // Which one a program shows is its own choice.
+            self.may_tell_location = true;
+        } else if structure.readable {
+            self.facts = Some(exif::read(block));
+        }
+    }
+
+    fn text(&mut self, block: &[u8]) {
+        self.may_tell_location |= words::tell_location(block);
+    }
+}
+
+const EXIF_PREFIX: &[u8] = b"Exif\0\0";
+const XMP_KEYWORD: &[u8] = b"XML:com.adobe.xmp";
+
+fn jpeg(bytes: &[u8], found: &mut Found) {
+    const APP1: u8 = 0xe1;
+    const APP13: u8 = 0xed;
+    let mut segments = jpeg_markers::segments(bytes);
+    for segment in segments.by_ref() {
+        if let (APP1, Some(block)) = (segment.marker, segment.payload.strip_prefix(EXIF_PREFIX)) {
+            found.exif(block);
+            continue;
+        }
+        // Application segments and comments; the others belong to the coding.
+        if matches!(segment.marker, 0xe0..=0xef | 0xfe) {
+            found.text(segment.payload);
+        }
+        if segment.marker == APP13 {
+            found.may_tell_location |= words::iptc_tells(segment.payload);
+        }
+    }
+    trailer(segments.trailer(), found);
+}
+
+/// What follows the picture: cameras append previews, depth maps and videos.
+fn trailer(bytes: &[u8], found: &mut Found) {
+    found.may_tell_location |= words::trailer_tells(bytes);
+    let exifs = bytes
+        .windows(EXIF_PREFIX.len())
+        .enumerate()
+        .filter(|(_, part)| *part == EXIF_PREFIX);
+    for (place, _) in exifs {
+        if found.may_tell_location {
+            return;
+        }
+        let block = &bytes[place + EXIF_PREFIX.len()..];
+        let block = &block[..block.len().min(tiff::MAX_LENGTH)];
+        found.may_tell_location = tiff::structure(block).may_tell_location;
+    }
+}
+
+fn png(bytes: &[u8], found: &mut Found) {
+    let mut rest = bytes.get(8..).unwrap_or_default();
+    while let Some((length, after)) = rest.split_first_chunk::<4>() {
+        let Some((kind, after)) = after.split_first_chunk::<4>() else {
+            return;
+        };
+        let length = usize::try_from(u32::from_be_bytes(*length)).unwrap_or(usize::MAX);
+        let data = &after[..length.min(after.len())];
+        match kind {
+            b"eXIf" => found.exif(data.strip_prefix(EXIF_PREFIX).unwrap_or(data)),
+            b"IHDR" | b"PLTE" | b"IDAT" | b"fdAT" | b"iCCP" => {}
+            b"zTXt" | b"iTXt" | b"tEXt" => png_text(kind, data, found),
+            _ => found.text(data),
+        }
+        // The data is followed by its checksum.
+        rest = after.get(length.saturating_add(4)..).unwrap_or_default();
+        if kind == b"IEND" {
+            return trailer(rest, found);
+        }
+    }
+}
+
+/// XMP has its own keyword; ImageMagick writes EXIF, XMP and IPTC in hexadecimal digits as "Raw
+/// profile type". What is compressed is not inflated: under such a name it counts as telling.
+fn png_text(kind: &[u8; 4], data: &[u8], found: &mut Found) {
+    let raw = data
+        .strip_prefix(b"Raw profile type ")
+        .is_some_and(|name| !name.starts_with(b"icc"));
+    let compressed = match kind {
+        b"zTXt" => true,
+        // Behind the keyword and its NUL.
+        b"iTXt" => data.get(XMP_KEYWORD.len() + 1) != Some(&0),
+        _ => false,
+    };
+    if raw || (compressed && data.starts_with(XMP_KEYWORD)) {
+        found.may_tell_location = true;
+    } else {
+        found.text(data);
+    }
+}
+
+fn webp(bytes: &[u8], found: &mut Found) {
+    let mut rest = bytes.get(12..).unwrap_or_default();
+    while let Some((kind, after)) = rest.split_first_chunk::<4>() {
+        let Some((length, after)) = after.split_first_chunk::<4>() else {
+            return;
+        };
+        let length = usize::try_from(u32::from_le_bytes(*length)).unwrap_or(usize::MAX);
+        let data = &after[..length.min(after.len())];
+        match kind {
+            b"EXIF" => found.exif(data.strip_prefix(EXIF_PREFIX).unwrap_or(data)),
+            b"VP8 " | b"VP8L" | b"VP8X" | b"ALPH" | b"ANMF" | b"ANIM" | b"ICCP" => {}
+            // XMP, and what we do not know; bytes behind the last chunk look like one.
+            _ => found.text(data),
+        }
+        rest = after
+            .get(length.saturating_add(length % 2)..)
+            .unwrap_or_default();
+    }
+}
