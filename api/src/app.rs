@@ -20,8 +20,10 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::db::Db;
+use crate::descriptors::Shares;
 use crate::graphql::Services;
 use crate::http::LiveConnections;
+use crate::http::server::Limits;
 use crate::job::worker::{WakeUp, Worker};
 use crate::metrics::{Metrics, Scrape};
 use crate::people::MatcherSettings;
@@ -54,6 +56,7 @@ pub struct App {
     _time: Option<AbortOnDropHandle<()>>,
     worker: Worker,
     live: LiveConnections,
+    limits: Limits,
     store: Arc<dyn ObjectStore>,
     metrics: Metrics,
     local: Option<LocalAws>,
@@ -68,9 +71,7 @@ impl App {
     /// What does not answer or is set wrongly, in words.
     pub async fn start(config: Config, clock: Clock) -> Result<Self> {
         let config = Arc::new(config);
-        std::fs::create_dir_all(&config.data_dir).with_context(|| {
-            format!("cannot make the data folder {}", config.data_dir.display())
-        })?;
+        crate::data_dir::make(&config.data_dir)?;
         let aws = Aws::of(&config).await?;
         let metrics = Metrics::new();
         let store = S3Store::new(&aws.s3, &metrics);
@@ -87,14 +88,14 @@ impl App {
 
         let url = config.database_url();
         if config.database.migrate {
-            crate::db::migrate(&url)
-                .await
-                .context("cannot bring the database's schema up to date")?;
+            crate::db::migrate(&url).await.map_err(|error| {
+                config.database_failure("cannot bring the schema up to date in the database", error)
+            })?;
         }
         let acquire = Duration::from_secs(u64::from(config.database.acquire_seconds));
         let db = Db::connect_within(&url, config.database.max_connections, acquire)
             .await
-            .context("cannot connect to the database")?;
+            .map_err(|error| config.database_failure("cannot connect to the database", error))?;
         let own_clock = clock;
         let (clock, time) = crate::db::shared_time(&db, &own_clock)
             .await
@@ -110,6 +111,7 @@ impl App {
             wake_up: WakeUp::default(),
             metrics: &metrics,
         };
+        let limits = Limits::new(Shares::of_process().api);
         let services = wiring.services(aws.matcher)?;
         let worker = wiring.worker(&services);
         crate::upload::job::schedule(&db, &clock)
@@ -118,6 +120,9 @@ impl App {
         crate::event::job::schedule(&db, &clock)
             .await
             .context("cannot schedule the sweep of events")?;
+        crate::auth::job::schedule(&db, &clock)
+            .await
+            .context("cannot schedule the sweep of refresh tokens")?;
         Ok(Self {
             config,
             db,
@@ -127,7 +132,8 @@ impl App {
             own_clock,
             _time: time,
             worker,
-            live: LiveConnections::default(),
+            live: LiveConnections::among(limits.connections),
+            limits,
             store,
             metrics,
             local: aws.local,
@@ -204,7 +210,7 @@ impl App {
     /// sockets, event streams and jobs then have `shutdown_seconds` to end.
     ///
     /// # Errors
-    /// The listener's.
+    /// The worker's, and the database's when its connections are closed.
     pub async fn serve(self, listener: TcpListener, stop: CancellationToken) -> Result<()> {
         let shutdown = Shutdown::of(self.config.shutdown_seconds);
         let stop = self.stopped_by(stop);
@@ -213,7 +219,8 @@ impl App {
             tokio::spawn(async move { worker.run(stop).await })
         });
         let router = self.router()?;
-        let server = crate::http::server::serve(listener, router, stop.clone(), shutdown.drain);
+        let server =
+            crate::http::server::serve(listener, router, self.limits, stop.clone(), shutdown.drain);
         let live = async {
             stop.cancelled().await;
             // Not before: who comes back here at once would be turned away.
@@ -221,17 +228,11 @@ impl App {
             self.live.close().await;
         };
         let all = async {
-            let served = async {
-                let served = server.await;
-                // Where the listener failed everything stops.
-                stop.cancel();
-                served
-            };
-            let (served, ()) = tokio::join!(served, live);
+            tokio::join!(server, live);
             if let Some(worker) = worker {
                 worker.await?;
             }
-            anyhow::Ok(served?)
+            anyhow::Ok(())
         };
         shutdown.within(&stop, all).await?;
         self.close_within(shutdown.rest).await
@@ -379,8 +380,10 @@ async fn start_local(config: &Config) -> Result<(LocalAws, SharedCredentialsProv
     let shared = fixed(&credentials.access_key_id, &credentials.secret_access_key);
     let mut settings = LocalConfig::new(&config.data_dir, credentials);
     settings.region.clone_from(&config.aws.region);
+    settings.max_connections = Shares::of_process().stand_ins;
     let server = LocalAws::start(settings)
         .await
+        .map_err(crate::data_dir::in_use)
         .context("cannot start the local S3 and Rekognition")?;
     Ok((server, shared))
 }

@@ -2,14 +2,18 @@
 //!
 //! The environment is read here and nowhere else. [`ENVIRONMENT`] lists every name.
 
+mod address;
+mod check;
 mod environment;
 mod literal;
+mod message;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use figment::Figment;
 use figment::providers::{Format as _, Serialized, Toml};
+use sea_orm::DbErr;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 
@@ -39,6 +43,8 @@ pub struct Config {
     pub s3: S3,
     /// The analyses.
     pub rekognition: Rekognition,
+    /// Accounts.
+    pub accounts: Accounts,
     /// Access and refresh tokens.
     pub tokens: Tokens,
     /// Uploads.
@@ -117,6 +123,14 @@ pub struct Rekognition {
     pub faces_per_second: f64,
     /// DetectLabels, IndexFaces and SearchFaces a second (AWS default 5, 50 in the big regions).
     pub labels_per_second: f64,
+}
+
+/// `[accounts]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Accounts {
+    /// Registrations that one address may try in a minute.
+    pub registrations_per_minute: u32,
 }
 
 /// `[tokens]`
@@ -264,126 +278,52 @@ impl Config {
             ConfigError(
                 error
                     .into_iter()
-                    .map(|e| e.to_string())
+                    .map(|e| message::of(&e, &figment))
                     .collect::<Vec<_>>()
                     .join("; "),
             )
         })?;
-        config.check()?;
+        check::check(&config)?;
         Ok(config)
-    }
-
-    fn check(&self) -> Result<(), ConfigError> {
-        let mut wrong: Vec<String> = Vec::new();
-        let mut must = |ok: bool, text: &str| {
-            if !ok {
-                wrong.push(text.to_owned());
-            }
-        };
-        must(
-            self.s3.access_key.is_some() == self.s3.secret_key.is_some(),
-            "s3.access_key and s3.secret_key go together (S3_KEY and S3_SECRET)",
-        );
-        must(
-            self.rekognition.access_key.is_some() == self.rekognition.secret_key.is_some(),
-            "rekognition.access_key and rekognition.secret_key go together",
-        );
-        must(
-            matches!(
-                self.rekognition.matcher.as_deref(),
-                None | Some("compare" | "collection")
-            ),
-            "rekognition.matcher must be `compare` or `collection`",
-        );
-        must(
-            self.rekognition
-                .similarity_threshold
-                .is_none_or(|t| (0.0..=100.0).contains(&t)),
-            "rekognition.similarity_threshold must be from 0 to 100",
-        );
-        must(
-            self.rekognition.faces_per_second > 0.0 && self.rekognition.labels_per_second > 0.0,
-            "rekognition.faces_per_second and labels_per_second must be above 0",
-        );
-        must(
-            self.tokens
-                .jwt_secret
-                .as_ref()
-                .is_none_or(|s| s.expose_secret().len() >= 32),
-            "tokens.jwt_secret (JWT_SECRET) must have at least 32 bytes",
-        );
-        must(
-            self.tokens
-                .jwt_secret_previous
-                .as_ref()
-                .is_none_or(|s| s.expose_secret().len() >= 32),
-            "tokens.jwt_secret_previous (JWT_SECRET_PREVIOUS) must have at least 32 bytes",
-        );
-        must(
-            (1..=604_800).contains(&self.uploads.put_url_seconds),
-            "uploads.put_url_seconds must be from 1 to 604800, S3's longest",
-        );
-        must(
-            (120..=604_800).contains(&self.s3.get_url_seconds),
-            "s3.get_url_seconds must be from 120 to 604800, S3's longest",
-        );
-        must(
-            (1..=1000).contains(&self.uploads.max_files_per_request),
-            "uploads.max_files_per_request must be from 1 to 1000",
-        );
-        must(
-            (1..=256).contains(&self.worker.concurrency),
-            "worker.concurrency must be from 1 to 256",
-        );
-        must(
-            self.worker.lease_seconds >= 10,
-            "worker.lease_seconds must be at least 10",
-        );
-        must(
-            self.worker.max_attempts >= 1,
-            "worker.max_attempts must be at least 1",
-        );
-        must(
-            self.database.acquire_seconds >= 1,
-            "database.acquire_seconds must be at least 1",
-        );
-        must(
-            self.events.retention_seconds >= 60,
-            "events.retention_seconds must be at least 60",
-        );
-        must(
-            (10..=60_000).contains(&self.events.poll_milliseconds),
-            "events.poll_milliseconds must be from 10 to 60000",
-        );
-        if wrong.is_empty() {
-            Ok(())
-        } else {
-            Err(ConfigError(wrong.join("; ")))
-        }
     }
 
     /// The database's address as sqlx wants it.
     #[must_use]
     pub fn database_url(&self) -> String {
-        let Some(url) = &self.database.url else {
-            return format!(
-                "sqlite://{}?mode=rwc",
-                self.data_dir.join("eventgallery.db").display()
-            );
-        };
-        let url = url.expose_secret();
-        // SQLAlchemy's spellings, which people have in their secrets already.
-        for (prefix, ours) in [
-            ("mysql+pymysql://", "mysql://"),
-            ("mariadb://", "mysql://"),
-            ("postgresql+psycopg2://", "postgres://"),
-            ("postgresql://", "postgres://"),
-        ] {
-            if let Some(rest) = url.strip_prefix(prefix) {
-                return format!("{ours}{rest}");
-            }
+        match &self.database.url {
+            Some(url) => address::normal(url.expose_secret()),
+            None => address::in_folder(&self.data_dir),
         }
-        url.to_owned()
+    }
+
+    /// What failed at the database, for people: which database, without user and password, and which
+    /// setting names it. Drivers may show the whole address.
+    #[must_use]
+    pub fn database_failure(&self, what: &str, error: DbErr) -> anyhow::Error {
+        let url = self.database_url();
+        let given = self.database.url.as_ref();
+        let clean = |text: String| {
+            let text = address::without(&text, &url);
+            given.map_or(text.clone(), |given| {
+                address::without(&text, given.expose_secret())
+            })
+        };
+        let setting = message::name(if given.is_some() {
+            "database.url"
+        } else {
+            "data_dir"
+        });
+        let context = match address::shown(&url) {
+            place if place.is_empty() => format!("{what} of {setting}"),
+            place => format!("{what} {place} of {setting}"),
+        };
+        let error = anyhow::Error::from(error);
+        let causes: Vec<String> = error.chain().map(ToString::to_string).collect();
+        let cleaned: Vec<String> = causes.iter().cloned().map(clean).collect();
+        if causes == cleaned {
+            return error.context(context);
+        }
+        anyhow::Error::msg(cleaned.join(": ")).context(context)
     }
 
     /// Whether the local stand-ins serve S3 and Rekognition.

@@ -5,8 +5,8 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use sea_orm::{
-    ConnectOptions, Database, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
-    IsolationLevel, SqliteTransactionMode, TransactionOptions, TransactionTrait,
+    ConnAcquireErr, ConnectOptions, Database, DatabaseConnection, DatabaseTransaction, DbBackend,
+    DbErr, IsolationLevel, SqliteTransactionMode, TransactionOptions, TransactionTrait,
 };
 use tokio::sync::{Mutex, OwnedMutexGuard, watch};
 
@@ -14,6 +14,7 @@ use crate::event::{self, Happening};
 
 mod failure;
 mod migrate;
+mod release;
 mod sqlite;
 mod time;
 
@@ -23,9 +24,6 @@ pub use time::shared_time;
 
 /// How long a statement waits for a connection where nobody says otherwise.
 const ACQUIRE: Duration = Duration::from_secs(5);
-/// A connection to a server is made anew after so long, so that after a failover none stays with a
-/// server that only reads now.
-const MAX_LIFETIME: Duration = Duration::from_secs(600);
 
 /// Connections to the database. Cheap to clone.
 #[derive(Clone)]
@@ -36,6 +34,8 @@ pub struct Db {
     writer: Option<Arc<Mutex<()>>>,
     /// Whether a transaction ended otherwise than by a commit since SQLite's writer was looked at.
     suspect: Arc<AtomicBool>,
+    /// How long a transaction of a server may take to begin, the wait for a connection included.
+    begins_within: Option<Duration>,
     statements: Arc<AtomicU64>,
     /// Counts the events that this process wrote.
     news: watch::Sender<u64>,
@@ -134,6 +134,7 @@ impl Db {
                 write,
                 writer,
                 suspect: Arc::default(),
+                begins_within: None,
                 statements,
                 news: watch::Sender::new(0),
             });
@@ -142,8 +143,8 @@ impl Db {
         options
             .max_connections(max_connections)
             .acquire_timeout(acquire)
-            .max_lifetime(MAX_LIFETIME)
             .sqlx_logging(false);
+        release::look_at_release(&mut options, acquire);
         let mut connection = Database::connect(options).await?;
         count(&mut connection, &statements);
         Ok(Self {
@@ -151,6 +152,7 @@ impl Db {
             write: connection,
             writer: None,
             suspect: Arc::default(),
+            begins_within: Some(acquire * 2),
             statements,
             news: watch::Sender::new(0),
         })
@@ -187,8 +189,16 @@ impl Db {
         let write = self.write.clone();
         let news = self.news.clone();
         let suspicion = sqlite::Suspicion::new(&self.suspect);
+        let within = self.begins_within;
         let begin = tokio::spawn(async move {
-            let inner = write.begin_with_options(options).await?;
+            let begun = write.begin_with_options(options);
+            let inner = match within {
+                // The connection's release ends what may have begun.
+                Some(within) => tokio::time::timeout(within, begun)
+                    .await
+                    .map_err(|_| DbErr::ConnectionAcquire(ConnAcquireErr::Timeout))??,
+                None => begun.await?,
+            };
             Ok(Transaction {
                 inner,
                 happened: std::sync::Mutex::default(),

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use eventgallery::command::{demo, local, schema, serve};
+use eventgallery::command::{demo, local, report, schema, serve};
 use eventgallery::config::Config;
 
 #[global_allocator]
@@ -63,7 +63,7 @@ fn main() -> ExitCode {
     reason = "why a command failed goes to standard error, log or no log"
 )]
 fn report(error: &anyhow::Error) {
-    eprintln!("eventgallery: {error:#}");
+    eprintln!("eventgallery: {}", report::line(error));
 }
 
 fn run(cli: Cli) -> anyhow::Result<()> {
@@ -74,6 +74,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         _ => {}
     }
     let config = Config::load(&cli.config)?;
+    eventgallery::descriptors::raise_limit();
     let runtime = tokio::runtime::Runtime::new()?;
     let result = runtime.block_on(async {
         match cli.command {

@@ -3,6 +3,7 @@
 //! Each line carries the spans that it was written in: those of a request its id, those of a job
 //! the job's id, kind, subject and attempt.
 
+use std::io::IsTerminal as _;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
@@ -47,8 +48,9 @@ pub struct Telemetry {
 pub fn start(config: &Config) -> Result<Telemetry> {
     let provider = match &config.telemetry.otlp_endpoint {
         Some(endpoint) => Some(
-            provider(endpoint, &config.telemetry.service_name)
-                .with_context(|| format!("telemetry.otlp_endpoint `{endpoint}`"))?,
+            provider(endpoint, &config.telemetry.service_name).with_context(|| {
+                format!("telemetry.otlp_endpoint (OTEL_EXPORTER_OTLP_ENDPOINT) {endpoint:?}")
+            })?,
         ),
         None => None,
     };
@@ -109,6 +111,12 @@ where
     let filter =
         EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(DEFAULT_FILTER));
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    // On a terminal the layer has colours unless NO_COLOR is set; a file wants none.
+    let lines = if std::io::stderr().is_terminal() {
+        lines
+    } else {
+        lines.with_ansi(false)
+    };
     let lines = if json {
         lines
             .json()

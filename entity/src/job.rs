@@ -32,6 +32,8 @@ pub struct Model {
     pub buried_at: Option<Timestamp>,
     /// The last failure, for people.
     pub last_error: Option<String>,
+    /// Where it goes on, of a job that does not end in one run.
+    pub place: Option<String>,
     /// When it was first asked for.
     pub created_at: Timestamp,
 }

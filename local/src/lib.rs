@@ -52,6 +52,8 @@ pub struct LocalConfig {
     pub trusted_roles: HashMap<String, String>,
     /// Largest object or part that one PUT may carry, in bytes. S3's own limit is 5 GiB.
     pub max_object_bytes: u64,
+    /// Connections at a time; more wait to be taken.
+    pub max_connections: usize,
 }
 
 impl std::fmt::Debug for LocalConfig {
@@ -66,7 +68,8 @@ impl std::fmt::Debug for LocalConfig {
 }
 
 impl LocalConfig {
-    /// The defaults: loopback, a free port, `us-east-1`, no faults, no roles, S3's size limit.
+    /// The defaults: loopback, a free port, `us-east-1`, no faults, no roles, S3's size limit,
+    /// 1024 connections.
     #[must_use]
     pub fn new(data_dir: impl AsRef<Path>, credentials: Credentials) -> Self {
         Self {
@@ -78,6 +81,7 @@ impl LocalConfig {
             faults: Faults::default(),
             trusted_roles: HashMap::new(),
             max_object_bytes: s3::MAX_OBJECT_BYTES,
+            max_connections: 1024,
         }
     }
 }

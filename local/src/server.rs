@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
@@ -92,7 +93,9 @@ impl LocalAws {
             counters: Counters::default(),
         });
         let stop = CancellationToken::new();
-        let server = tokio::spawn(serve(listener, Arc::clone(&services), stop.clone()));
+        let places = Arc::new(Semaphore::new(config.max_connections));
+        let serving = serve(listener, places, Arc::clone(&services), stop.clone());
+        let server = tokio::spawn(serving);
         Ok(Self {
             address,
             endpoint: format!("http://{address}"),
@@ -146,13 +149,23 @@ impl Drop for LocalAws {
     }
 }
 
-async fn serve(listener: TcpListener, services: Arc<Services>, stop: CancellationToken) {
+async fn serve(
+    listener: TcpListener,
+    places: Arc<Semaphore>,
+    services: Arc<Services>,
+    stop: CancellationToken,
+) {
     let graceful = GracefulShutdown::new();
     let mut connections = JoinSet::new();
     loop {
-        let accepted = tokio::select! {
+        let next = async {
+            // Nobody closes the semaphore. More connections wait in the operating system.
+            let place = Arc::clone(&places).acquire_owned().await.ok();
+            (listener.accept().await, place)
+        };
+        let (accepted, place) = tokio::select! {
             () = stop.cancelled() => break,
-            accepted = listener.accept() => accepted,
+            next = next => next,
             Some(_) = connections.join_next() => continue,
         };
         match accepted {
@@ -162,6 +175,7 @@ async fn serve(listener: TcpListener, services: Arc<Services>, stop: Cancellatio
                     Ok(connection) => {
                         let connection = graceful.watch(connection);
                         connections.spawn(async move {
+                            let _place = place;
                             // A client that hangs up, or a connection that was reset on request.
                             if let Err(error) = connection.await {
                                 debug!(%error, "a connection ended early");
@@ -198,6 +212,8 @@ fn connect(
         async move { services.handle(request).await }
     });
     Ok(http1::Builder::new()
+        // With it, who does not end a header within hyper's 30 seconds is sent away.
+        .timer(TokioTimer::new())
         .max_buf_size(CONNECTION_BUFFER)
         .serve_connection(TokioIo::new(stream), handler))
 }

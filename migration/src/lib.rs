@@ -8,6 +8,7 @@ mod m20261122_000003_photos;
 mod m20261122_000004_people;
 mod m20261122_000005_jobs;
 mod m20261124_000001_events;
+mod m20261124_000002_job_place;
 mod table;
 
 pub use sea_orm_migration::MigratorTrait;
@@ -27,6 +28,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000004_people::Migration),
             Box::new(m20261122_000005_jobs::Migration),
             Box::new(m20261124_000001_events::Migration),
+            Box::new(m20261124_000002_job_place::Migration),
         ]
     }
 }

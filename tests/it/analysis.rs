@@ -212,3 +212,30 @@ async fn a_gallery_without_face_analysis_asks_for_no_faces() {
     assert_eq!(states, ["DONE", "SKIPPED", "DONE", "SKIPPED"]);
     app.stop().await;
 }
+
+#[tokio::test]
+async fn a_photo_is_ready_while_others_still_wait_for_their_analysis() {
+    if !aws::analysis_works() {
+        return;
+    }
+    let app = TestApp::start().await;
+    let ada = app.user("ada").await;
+    let gallery = ada.gallery("g").await;
+    let ids = ada.upload(&gallery, &pictures::samples()[..3]).await;
+    let statuses = async || {
+        let mut statuses = Vec::new();
+        for id in &ids {
+            statuses.push(ada.photo(id, "status").await["status"].clone());
+        }
+        statuses
+    };
+    while !statuses().await.contains(&json!("READY")) {
+        assert!(app.app().worker().run_one().await.unwrap(), "idle");
+    }
+    let waiting = statuses().await;
+    let waiting = waiting.iter().filter(|status| **status == "PROCESSING");
+    assert_eq!(waiting.count(), 2, "grouping waited for the whole backlog");
+    app.run_jobs().await;
+    assert_eq!(statuses().await, ["READY", "READY", "READY"]);
+    app.stop().await;
+}

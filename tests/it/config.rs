@@ -5,13 +5,17 @@ use std::path::Path;
 use eventgallery::config::{Config, ENVIRONMENT};
 
 fn config(variables: &[(&str, &str)]) -> Result<Config, String> {
+    read(Path::new("no such file.toml"), variables)
+}
+
+fn read(file: &Path, variables: &[(&str, &str)]) -> Result<Config, String> {
     let get = |name: &str| {
         variables
             .iter()
             .find(|(n, _)| *n == name)
             .map(|(_, value)| (*value).to_owned())
     };
-    Config::from_sources(Path::new("no such file.toml"), get).map_err(|error| error.to_string())
+    Config::from_sources(file, get).map_err(|error| error.to_string())
 }
 
 #[test]
@@ -55,7 +59,7 @@ fn each_wrong_value_is_named_and_secrets_are_not_shown() {
         ("WORKER_CONCURRENCY", "0"),
     ])
     .unwrap_err();
-    for word in ["JWT_SECRET", "S3_SECRET", "worker.concurrency"] {
+    for word in ["JWT_SECRET", "S3_SECRET", "WORKER_CONCURRENCY"] {
         assert!(error.contains(word), "{error}");
     }
     assert!(
@@ -73,4 +77,104 @@ fn each_wrong_value_is_named_and_secrets_are_not_shown() {
         config(&[("S3_KEY", "id"), ("S3_SECRET", "hush"), ("S3_BUCKET", "b")]).unwrap()
     );
     assert!(!shown.contains("hush"));
+}
+
+#[test]
+fn a_wrong_value_is_told_with_all_its_names_and_what_would_be_right() {
+    for (name, value, expected) in [
+        (
+            "LISTEN",
+            "localhost:8098",
+            r#"listen (EVENTGALLERY_LISTEN, LISTEN): "localhost:8098" is not an address like 127.0.0.1:8080"#,
+        ),
+        (
+            "METRICS_LISTEN",
+            "9090",
+            r#"metrics.listen (METRICS_LISTEN): "9090" is not an address like 127.0.0.1:8080"#,
+        ),
+        (
+            "GRAPHIQL",
+            "1",
+            "graphiql (GRAPHIQL): 1 is not true or false",
+        ),
+        (
+            "TRUSTED_PROXIES",
+            "300",
+            "trusted_proxies (TRUSTED_PROXIES): 300 is not a whole number from 0 to 255",
+        ),
+        (
+            "WORKER_CONCURRENCY",
+            "-1",
+            "worker.concurrency (WORKER_CONCURRENCY): -1 is not a whole number from 0 to 4294967295",
+        ),
+        (
+            "WORKER_CONCURRENCY",
+            "0",
+            "worker.concurrency (WORKER_CONCURRENCY) must be from 1 to 256, not 0",
+        ),
+        (
+            "S3_ENDPOINT",
+            "minio:9000",
+            r#"s3.endpoint (S3_ENDPOINT) must be a URL like https://s3.example.com, not "minio:9000""#,
+        ),
+        (
+            "DATABASE_URL",
+            "foo://u:hunter2@h/x",
+            "database.url (DATABASE_URI, DATABASE_URL) must begin with mysql://, postgres:// or sqlite:",
+        ),
+        (
+            "DATABASE_URI",
+            "mysql://u:hunter2/b@h/x",
+            "database.url (DATABASE_URI, DATABASE_URL) is not a URL; write @ : / ? # % in the password as %40 %3A %2F %3F %23 %25",
+        ),
+    ] {
+        let error = config(&[(name, value)]).unwrap_err();
+        assert_eq!(error, format!("configuration: {expected}"));
+    }
+}
+
+#[test]
+fn a_wrong_file_is_told_in_one_line_without_its_secrets() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("eventgallery.toml");
+    for (text, expected) in [
+        (
+            "[database]\nurl = 17",
+            "database.url (DATABASE_URI, DATABASE_URL): is not a text (in quotation marks)",
+        ),
+        (
+            "[worker]\nconcurrent = 3",
+            "worker.concurrent: there is no such setting, but enabled, concurrency, lease_seconds, max_attempts",
+        ),
+        (
+            "[tokens]\njwt_secret = \"hunter2hunter2",
+            "not TOML at line 2, column ",
+        ),
+    ] {
+        std::fs::write(&file, text).unwrap();
+        let error = read(&file, &[]).unwrap_err();
+        assert!(error.contains(expected), "{error}");
+        assert!(
+            error.contains(&format!("(in {})", file.display())),
+            "{error}"
+        );
+        assert!(
+            !error.contains('\n') && !error.contains("hunter2"),
+            "{error}"
+        );
+        assert!(!error.contains("17"), "{error}");
+    }
+}
+
+#[test]
+fn what_fails_at_the_database_is_told_without_the_password() {
+    let config = config(&[("DATABASE_URI", "mariadb://u:hunter2@h/x")]).unwrap();
+    let driver = sea_orm::DbErr::Custom("mysql://u:hunter2@h/x and u:hunter2".to_owned());
+    let error = config.database_failure("cannot connect to the database", driver);
+    for text in [format!("{error:#}"), format!("{error:?}")] {
+        assert!(!text.contains("hunter2"), "{text}");
+        let place =
+            "cannot connect to the database h:3306/x of database.url (DATABASE_URI, DATABASE_URL)";
+        assert!(text.contains(place), "{text}");
+    }
 }

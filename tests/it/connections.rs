@@ -11,7 +11,7 @@ use sea_orm::sea_query::LockBehavior;
 use sea_orm::sea_query::LockType;
 use sea_orm::{
     ColumnTrait as _, ConnectionTrait, DatabaseConnection, DbBackend, EntityTrait as _,
-    QueryFilter as _, QueryOrder as _, QuerySelect as _, Statement,
+    QueryFilter as _, QueryOrder as _, QuerySelect as _, Statement, TransactionTrait as _,
 };
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
@@ -89,6 +89,66 @@ async fn a_database_that_moves_to_another_address_is_found_there() {
     let galleries = entity::gallery::Entity::find().all(app.db().read()).await;
     assert!(galleries.unwrap().len() >= made + 9);
     app.stop().await;
+    database.drop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_loses_its_power_takes_no_place_in_the_pool() {
+    const PLACES: usize = 5;
+    if !database::is_server() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let database = TestDatabase::create(folder.path()).await;
+    let (line, url) = Line::to_database(&database.url).await;
+    let app = TestApp::with(&[
+        ("DATABASE_URI", &url),
+        ("DATABASE_MAX_CONNECTIONS", "5"),
+        ("DATABASE_ACQUIRE_SECONDS", "1"),
+    ])
+    .await;
+    let ada = app.user("ada").await;
+    let gallery = ada.gallery("finish line").await;
+    let (elsewhere, _) = Line::to_database(&database.url).await;
+
+    // Somebody holds the row that all requests wait for, so each place is in the middle of a statement.
+    let operator = database.connect().await;
+    let holding = operator.begin().await.unwrap();
+    holding
+        .execute_unprepared("UPDATE gallery SET description = 'held'")
+        .await
+        .unwrap();
+    let mut writers = JoinSet::new();
+    for _ in 0..PLACES {
+        let (ada, gallery) = (ada.clone(), gallery.clone());
+        writers.spawn(async move {
+            let update = "mutation($input: UpdateGalleryInput!) { updateGallery(input: $input) { gallery { id } } }";
+            let input = json!({ "input": { "galleryId": gallery, "name": "goal" } });
+            ada.send(update, input).await
+        });
+    }
+    while app.db().begin().await.is_ok() {}
+    line.strand(&elsewhere.address());
+    // The clients hang up.
+    writers.shutdown().await;
+    let all_places = async {
+        loop {
+            let begun = (0..PLACES).map(|_| app.db().begin());
+            let begun = futures::future::join_all(begun).await;
+            if begun.iter().all(Result::is_ok) {
+                break;
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), all_places)
+        .await
+        .expect("no place stays taken");
+    holding.rollback().await.unwrap();
+    assert!(write(&ada).await);
+    app.stop().await;
+    // The old server's sessions, with their transactions, go with it.
+    line.cut();
+    operator.close().await.unwrap();
     database.drop().await;
 }
 

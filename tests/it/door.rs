@@ -173,3 +173,40 @@ async fn the_examples_in_graphiql_fit_the_schema() {
     }
     app.stop().await;
 }
+
+#[tokio::test]
+async fn an_answers_fields_come_in_the_order_of_the_document() {
+    let app = TestApp::start().await;
+    let ada = app.user("ada").await;
+    let gallery = ada.gallery("g").await;
+    let document = "query($id: ID!) { gallery(id: $id) { photoCount labels { name } name
+      people(first: 1) { pageInfo { hasNextPage } nodes { id } } ...Rest id } }
+      fragment Rest on Gallery { photos(first: 1) { nodes { id } } viewerRole members(first: 1) { nodes { role } } }";
+    let body = json!({ "query": document, "variables": { "id": gallery } });
+    let answer = ada
+        .http()
+        .post(ada.endpoint())
+        .bearer_auth(ada.token.as_ref().unwrap())
+        .json(&body)
+        .send()
+        .await
+        .unwrap();
+    let text = answer.text().await.unwrap();
+    let place = |key: &str| {
+        text.find(&format!("\"{key}\":"))
+            .unwrap_or_else(|| panic!("{key}: {text}"))
+    };
+    let keys = [
+        "photoCount",
+        "labels",
+        "name",
+        "people",
+        "pageInfo",
+        "photos",
+        "viewerRole",
+        "members",
+        "id",
+    ];
+    assert!(keys.is_sorted_by_key(|key| place(key)), "{text}");
+    app.stop().await;
+}

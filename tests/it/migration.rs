@@ -5,6 +5,10 @@ use harness::database::{TestDatabase, schema, version};
 use migration::{Migrator, MigratorTrait as _};
 
 #[tokio::test]
+#[expect(
+    clippy::print_stdout,
+    reason = "docs/databases.md says which versions are tested"
+)]
 async fn each_step_down_undoes_its_step_up() {
     let folder = tempfile::tempdir().unwrap();
     let database = TestDatabase::create(folder.path()).await;

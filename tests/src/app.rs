@@ -1,13 +1,14 @@
 //! The application under test.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::path::Path;
+use std::time::Duration;
 
 use eventgallery::app::App;
 use eventgallery::clock::Clock;
 use eventgallery::config::Config;
 use eventgallery::db::Db;
+use eventgallery::http::server::{self, Limits};
 use serde_json::json;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -225,6 +226,8 @@ pub fn settings(folder: &Path, database: &str, bucket: &str) -> HashMap<String, 
         ("REKOGNITION_FACES_PER_SECOND", "10000".into()),
         ("REKOGNITION_LABELS_PER_SECOND", "10000".into()),
         ("DATABASE_MAX_CONNECTIONS", "5".into()),
+        // All clients of a test share an address.
+        ("REGISTRATIONS_PER_MINUTE", "10000".into()),
     ]
     .into_iter()
     .map(|(name, value)| (name.to_owned(), value))
@@ -240,13 +243,11 @@ async fn serve(settings: &HashMap<String, String>, clock: Clock) -> (App, String
     let app = wire(settings, clock).await;
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let url = format!("http://{}", listener.local_addr().expect("an address"));
-    let service = app
-        .router()
-        .expect("routes")
-        .into_make_service_with_connect_info::<SocketAddr>();
-    let server = tokio::spawn(async move {
-        axum::serve(listener, service).await.expect("served");
-    });
+    let router = app.router().expect("routes");
+    // Until it is aborted.
+    let stop = CancellationToken::new();
+    let serving = server::serve(listener, router, Limits::new(1024), stop, Duration::ZERO);
+    let server = tokio::spawn(serving);
     (app, url, server)
 }
 

@@ -26,6 +26,7 @@ pub struct Line {
     taken: Arc<AtomicUsize>,
     state: Arc<watch::Sender<State>>,
     cuts: Arc<watch::Sender<u64>>,
+    strands: Arc<watch::Sender<u64>>,
 }
 
 impl Line {
@@ -39,6 +40,7 @@ impl Line {
             taken: Arc::default(),
             state: Arc::new(watch::Sender::new(State::Open)),
             cuts: Arc::new(watch::Sender::new(0)),
+            strands: Arc::new(watch::Sender::new(0)),
         };
         tokio::spawn(line.clone().run(listener));
         line
@@ -70,6 +72,13 @@ impl Line {
     pub fn move_to(&self, server: &str) {
         *self.server.lock().unwrap_or_else(PoisonError::into_inner) = server.to_owned();
         self.cut();
+    }
+
+    /// As [`Self::move_to`], but what leads to the old one stands and hears nothing any more: a machine
+    /// that lost its power.
+    pub fn strand(&self, server: &str) {
+        *self.server.lock().unwrap_or_else(PoisonError::into_inner) = server.to_owned();
+        self.strands.send_modify(|count| *count += 1);
     }
 
     /// Ends every connection; new ones are taken.
@@ -120,9 +129,10 @@ impl Line {
                 changed = state.changed() => if changed.is_err() { return },
                 client = accepted => if let Some((client, _)) = client {
                     let (state, cuts) = (self.state.subscribe(), self.cuts.subscribe());
+                    let strands = self.strands.subscribe();
                     let server = self.server.lock().unwrap_or_else(PoisonError::into_inner).clone();
                     self.taken.fetch_add(1, Ordering::SeqCst);
-                    connections.spawn(carry(client, server, state, cuts));
+                    connections.spawn(carry(client, server, state, cuts, strands));
                 },
                 Some(_) = connections.join_next() => {}
             }
@@ -135,9 +145,11 @@ async fn carry(
     server: String,
     mut state: watch::Receiver<State>,
     mut cuts: watch::Receiver<u64>,
+    mut strands: watch::Receiver<u64>,
 ) {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     cuts.mark_unchanged();
+    strands.mark_unchanged();
     let Ok(mut server) = TcpStream::connect(server).await else {
         return;
     };
@@ -147,6 +159,10 @@ async fn carry(
             read = client.read(&mut up) => (true, read),
             read = server.read(&mut down) => (false, read),
             _ = cuts.changed() => return,
+            _ = strands.changed() => {
+                let _ = cuts.changed().await;
+                return;
+            }
         };
         let Ok(length @ 1..) = length else { return };
         if state.wait_for(|state| *state != State::Held).await.is_err() {

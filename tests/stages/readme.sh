@@ -22,7 +22,8 @@ stage_tour() {
 cargo() { command cargo "$1" --manifest-path "$ROOT/Cargo.toml" "${@:2}"; }
 SHELL
   (cd "$SCRATCH" && ROOT=$ROOT BASH_ENV=$SCRATCH/cargo.sh timeout 300 bash -eu tour.sh) | tee "$SCRATCH/output"
-  tail -n 1 "$SCRATCH/output" | python3 -c '
+  # The answer to the last question is all that follows this line.
+  sed '1,/^The gallery:$/d' "$SCRATCH/output" | python3 -c '
 import json, sys
 answer = json.load(sys.stdin)
 assert not answer.get("errors"), answer["errors"]

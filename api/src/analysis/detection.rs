@@ -104,7 +104,7 @@ pub(super) async fn settle_grouping(
         let job = NewJob {
             kind: crate::people::GROUP,
             subject: photo.gallery_id.to_string(),
-            priority: 0,
+            priority: crate::people::GROUP_PRIORITY,
             delay: Duration::ZERO,
         };
         queue::enqueue(connection, clock, job).await?;

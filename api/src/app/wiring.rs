@@ -9,6 +9,7 @@ use entity::gallery::Matcher;
 use crate::analysis::job::{AnalyseHandler, AnalysisSettings};
 use crate::analysis::media::{Media, MediaSettings};
 use crate::analysis::service::AnalysisService;
+use crate::auth::job::SweepTokens;
 use crate::auth::service::AuthService;
 use crate::auth::token::TokenKeys;
 use crate::clock::Clock;
@@ -54,7 +55,13 @@ impl Wiring<'_> {
     pub(super) fn services(&self, default_matcher: Matcher) -> Result<Services> {
         let (db, clock) = (self.db.clone(), self.clock.clone());
         let keys = TokenKeys::from_config(&self.config.tokens, &self.config.data_dir, self.clock)?;
-        let auth = AuthService::new(db.clone(), clock.clone(), keys, &self.config.tokens)?;
+        let auth = AuthService::new(
+            db.clone(),
+            clock.clone(),
+            keys,
+            &self.config.tokens,
+            self.config.accounts.registrations_per_minute,
+        )?;
         let upload = UploadService::new(
             db.clone(),
             clock.clone(),
@@ -113,6 +120,7 @@ impl Wiring<'_> {
         let delete_photo = DeletePhoto {
             db: db.clone(),
             clock: clock.clone(),
+            late_seconds: self.config.uploads.reap_after_seconds,
             store: Arc::clone(store),
             people: Arc::clone(&services.people),
         };
@@ -131,6 +139,9 @@ impl Wiring<'_> {
                 Arc::clone(&services.upload),
                 self.metrics.clone(),
             )),
+            Arc::new(SweepTokens {
+                auth: Arc::clone(&services.auth),
+            }),
             Arc::new(SweepEvents {
                 db: db.clone(),
                 clock: clock.clone(),

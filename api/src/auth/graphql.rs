@@ -1,5 +1,7 @@
 //! Accounts and sessions in the schema.
 
+use std::net::IpAddr;
+
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 use chrono::{DateTime, Utc};
 
@@ -148,26 +150,32 @@ impl AuthQuery {
     }
 }
 
+fn address(ctx: &Context<'_>) -> Option<IpAddr> {
+    ctx.data_opt::<ClientAddress>().map(|address| address.0)
+}
+
 /// Accounts and sessions.
 #[derive(Debug, Default)]
 pub struct AuthMutation;
 
 #[Object]
 impl AuthMutation {
-    /// Makes an account and signs it in.
+    /// Makes an account and signs it in. Too many from one address within a minute have to wait
+    /// (RATE_LIMITED).
     async fn register(
         &self,
         ctx: &Context<'_>,
         input: RegisterInput,
     ) -> GraphResult<SessionPayload> {
+        let address = address(ctx);
         let auth = &services(ctx).auth;
-        let register = || auth.register(&input.email, &input.name, input.password.clone());
+        let register = || auth.register(&input.email, &input.name, input.password.clone(), address);
         SessionPayload::new(retried(register).await)
     }
 
-    /// Signs in. After ten failures an account waits for 15 minutes (RATE_LIMITED).
+    /// Signs in. After ten failures at an account an address waits for 15 minutes (RATE_LIMITED).
     async fn sign_in(&self, ctx: &Context<'_>, input: SignInInput) -> GraphResult<SessionPayload> {
-        let address = ctx.data_opt::<ClientAddress>().map(|address| address.0);
+        let address = address(ctx);
         let auth = &services(ctx).auth;
         let sign_in = || auth.sign_in(&input.email, input.password.clone(), address);
         SessionPayload::new(retried(sign_in).await)

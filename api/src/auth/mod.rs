@@ -4,6 +4,7 @@
 //! use of one of them means that it was stolen, and ends the family.
 
 pub mod graphql;
+pub mod job;
 pub mod limiter;
 pub mod loader;
 pub mod password;

@@ -8,7 +8,7 @@ use sea_orm::prelude::Expr;
 use sea_orm::sea_query::Query;
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, EntityTrait,
-    JoinType, QueryFilter, QuerySelect, RelationTrait, SqlErr, TransactionTrait,
+    JoinType, QueryFilter, QueryOrder, QuerySelect, RelationTrait, SqlErr, TransactionTrait,
 };
 use uuid::Uuid;
 
@@ -21,6 +21,7 @@ use crate::clock::Clock;
 use crate::config::Tokens;
 use crate::db::{Db, Transaction};
 use crate::error::{Error, Result, UserError, UserErrorCode};
+use crate::text::{email_key, is_plain, is_seen};
 
 /// Longest e-mail address, as RFC 5321 has it.
 const MAX_EMAIL_BYTES: usize = 254;
@@ -41,14 +42,21 @@ pub struct AuthService {
 }
 
 impl AuthService {
-    /// A service that signs with `keys`. Hashes once, which takes some 30 ms.
+    /// A service that signs with `keys` and takes `registrations` a minute from an address. Hashes
+    /// once, which takes some 30 ms.
     ///
     /// # Errors
     /// `Internal` when password hashing does not work.
-    pub fn new(db: Db, clock: Clock, keys: TokenKeys, tokens: &Tokens) -> Result<Self> {
+    pub fn new(
+        db: Db,
+        clock: Clock,
+        keys: TokenKeys,
+        tokens: &Tokens,
+        registrations: u32,
+    ) -> Result<Self> {
         Ok(Self {
             passwords: Passwords::new(clock.clone())?,
-            limiter: Limiter::default(),
+            limiter: Limiter::new(registrations),
             refresh_seconds: tokens.refresh_seconds,
             db,
             clock,
@@ -59,11 +67,21 @@ impl AuthService {
     /// Makes an account and signs it in.
     ///
     /// # Errors
-    /// User errors: `Invalid` for each wrong field, `Taken` for the address.
-    pub async fn register(&self, email: &str, name: &str, password: String) -> Result<Session> {
+    /// User errors: `Invalid` for each wrong field, `Taken` for the address. `RateLimited` after too
+    /// many from one address: each costs a password hash, and tells who has an account.
+    pub async fn register(
+        &self,
+        email: &str,
+        name: &str,
+        password: String,
+        address: Option<IpAddr>,
+    ) -> Result<Session> {
         let (email, name) = (email.trim(), name.trim());
         check_registration(email, name, &password)?;
-        let email_key = email.to_lowercase();
+        let email_key = email_key(email);
+        if let Some(address) = address {
+            self.limited(&[Key::registrations(address)])?;
+        }
         if self.account(&email_key).await?.is_some() {
             return Err(taken());
         }
@@ -104,14 +122,9 @@ impl AuthService {
     ) -> Result<Session> {
         // Longer ones cannot be registered; cutting bounds what the limiter keeps.
         let email = email.trim();
-        let email_key = email[..email.floor_char_boundary(MAX_EMAIL_BYTES + 1)].to_lowercase();
-        let mut keys = vec![Key::Account(email_key.clone())];
-        keys.extend(address.map(Key::address));
-        self.limiter
-            .attempt(&keys, self.clock.now())
-            .map_err(|retry_after_seconds| Error::RateLimited {
-                retry_after_seconds,
-            })?;
+        let email_key = email_key(&email[..email.floor_char_boundary(MAX_EMAIL_BYTES + 1)]);
+        let keys = Key::sign_in(&email_key, address);
+        self.limited(&keys)?;
         let user = self.account(&email_key).await?;
         let hash = user.as_ref().map(|user| user.password_hash.clone());
         let user = match (self.passwords.verify(password, hash).await?, user) {
@@ -226,19 +239,35 @@ impl AuthService {
         Ok(rows.into_iter().map(|row| (row.id, profile(row))).collect())
     }
 
-    /// Deletes refresh tokens whose time is over, and answers how many: for a job that runs now
-    /// and then.
+    /// Deletes refresh tokens whose time is over, `limit` at most, and answers how many.
     ///
     /// # Errors
     /// The database's.
-    pub async fn purge_expired(&self) -> Result<u64> {
-        let txn = self.db.begin().await?;
-        let deleted = refresh_token::Entity::delete_many()
+    pub(super) async fn purge_expired(&self, limit: u64) -> Result<u64> {
+        let ended: Vec<String> = refresh_token::Entity::find()
+            .select_only()
+            .column(refresh_token::Column::TokenHash)
             .filter(refresh_token::Column::ExpiresAt.lt(self.clock.now()))
+            .order_by_asc(refresh_token::Column::ExpiresAt)
+            .limit(limit)
+            .into_tuple()
+            .all(self.db.read())
+            .await?;
+        let count = ended.len() as u64;
+        let txn = self.db.begin().await?;
+        refresh_token::Entity::delete_many()
+            .filter(refresh_token::Column::TokenHash.is_in(ended))
             .exec(&*txn)
             .await?;
         txn.commit().await?;
-        Ok(deleted.rows_affected)
+        Ok(count)
+    }
+
+    fn limited(&self, keys: &[Key]) -> Result<()> {
+        let counted = self.limiter.attempt(keys, self.clock.now());
+        counted.map_err(|retry_after_seconds| Error::RateLimited {
+            retry_after_seconds,
+        })
     }
 
     async fn account(&self, email_key: &str) -> Result<Option<user::Model>> {
@@ -340,9 +369,13 @@ fn check_registration(email: &str, name: &str, password: &str) -> Result<()> {
             errors.push(UserError::new(UserErrorCode::Invalid, &path, message));
         }
     };
-    must(is_email(email), "email", "not an e-mail address");
     must(
-        (1..=MAX_NAME_CHARS).contains(&name.chars().count()) && !name.contains(char::is_control),
+        is_email(email) && email_key(email).len() <= MAX_EMAIL_BYTES,
+        "email",
+        "not an e-mail address",
+    );
+    must(
+        (1..=MAX_NAME_CHARS).contains(&name.chars().count()) && is_plain(name),
         "name",
         "a name has 1 to 200 characters and no control characters",
     );
@@ -366,7 +399,7 @@ fn is_email(text: &str) -> bool {
     let is_label = |label: &str| !label.is_empty() && label.len() <= 63;
     text.len() <= MAX_EMAIL_BYTES
         && (1..=64).contains(&local.len())
-        && !text.contains(|c: char| c.is_whitespace() || c.is_control())
+        && text.chars().all(is_seen)
         && !local.contains('@')
         && domain.split('.').all(is_label)
 }
@@ -381,7 +414,17 @@ mod tests {
             assert!(is_email(good), "{good}");
         }
         for bad in [
-            "", "a", "@b", "a@", "a@b..c", "a@.b", "a b@c", "a@b\n", "a@@b",
+            "",
+            "a",
+            "@b",
+            "a@",
+            "a@b..c",
+            "a@.b",
+            "a b@c",
+            "a@b\n",
+            "a@@b",
+            "a\u{200b}@b",
+            "\u{202e}a@b",
         ] {
             assert!(!is_email(bad), "{bad}");
         }

@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result, bail};
 use clap::Args;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
@@ -34,10 +34,15 @@ pub struct Arguments {
 ///
 /// # Errors
 /// The first thing that went wrong, in words.
+#[expect(
+    clippy::print_stderr,
+    reason = "what is to be known goes to standard error, log or no log"
+)]
 pub async fn run(mut config: Config, arguments: Arguments) -> Result<()> {
     crate::telemetry::log(&config);
     let mut demo = Demo {
         server: String::new(),
+        own_server: false,
         shown_at: format!("http://{}", config.listen),
         folder: arguments.folder,
         output: arguments.output,
@@ -48,9 +53,10 @@ pub async fn run(mut config: Config, arguments: Arguments) -> Result<()> {
             .to_string()
             .split_off(20),
     };
+    demo.check()?;
     let configured = format!("http://{}", config.listen);
     if let Some(server) = arguments.server {
-        demo.server = server.trim_end_matches('/').to_owned();
+        demo.server = base_url(&server)?;
         demo.shown_at.clone_from(&demo.server);
         return crate::demo::run(&demo).await;
     }
@@ -58,9 +64,17 @@ pub async fn run(mut config: Config, arguments: Arguments) -> Result<()> {
         demo.server = configured;
         return crate::demo::run(&demo).await;
     }
+    if TcpStream::connect(config.listen).await.is_ok() {
+        eprintln!(
+            "another program holds {}: the demo starts a server of its own on a free port; \
+             EVENTGALLERY_LISTEN (listen) chooses another address for yours",
+            config.listen
+        );
+    }
     config.worker.enabled = true;
     let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
     demo.server = format!("http://{}", listener.local_addr()?);
+    demo.own_server = true;
     let app = App::start(config, Clock::system()).await?;
     let stop = CancellationToken::new();
     let server = tokio::spawn(app.serve(listener, stop.clone()));
@@ -70,28 +84,40 @@ pub async fn run(mut config: Config, arguments: Arguments) -> Result<()> {
     result
 }
 
+fn base_url(text: &str) -> Result<String> {
+    match reqwest::Url::parse(text) {
+        Ok(url) if matches!(url.scheme(), "http" | "https") => {
+            Ok(text.trim_end_matches('/').to_owned())
+        }
+        _ => bail!("--server {text:?} is not a URL like http://127.0.0.1:8080"),
+    }
+}
+
+/// Whether an EventGallery does; another program may say 200 to anything.
 async fn answers(server: &str) -> bool {
     let client = reqwest::Client::builder()
         .timeout(Duration::from_secs(2))
         .build();
-    match client {
-        Ok(client) => client
-            .get(format!("{server}/health/live"))
-            .send()
-            .await
-            .is_ok_and(|response| response.status().is_success()),
-        Err(_) => false,
-    }
+    let Ok(client) = client else { return false };
+    let health = format!("{server}/health/live");
+    let Ok(response) = client.get(health).send().await else {
+        return false;
+    };
+    let body: Result<serde_json::Value, _> = response.json().await;
+    body.is_ok_and(|body| body["status"] == "ok")
 }
 
 /// Writes the sample pictures into `folder`.
 ///
 /// # Errors
-/// The file system's.
+/// The file system's, with the path.
 pub fn write_samples(folder: &std::path::Path) -> Result<()> {
-    std::fs::create_dir_all(folder)?;
+    std::fs::create_dir_all(folder)
+        .with_context(|| format!("cannot make the folder {}", folder.display()))?;
     for photo in assets::samples::PHOTOS {
-        std::fs::write(folder.join(photo.name), photo.bytes)?;
+        let file = folder.join(photo.name);
+        std::fs::write(&file, photo.bytes)
+            .with_context(|| format!("cannot write {}", file.display()))?;
     }
     Ok(())
 }

@@ -10,6 +10,7 @@ use serde_json::json;
 
 use super::serve::stop_signal;
 use crate::config::Config;
+use crate::descriptors::Shares;
 
 /// Flags of `eventgallery local`.
 #[derive(Args, Clone, Debug)]
@@ -42,8 +43,7 @@ pub struct Arguments {
 pub async fn run(config: Config, arguments: Arguments) -> Result<()> {
     crate::telemetry::log(&config);
     let data_dir = arguments.data_dir.unwrap_or(config.data_dir);
-    std::fs::create_dir_all(&data_dir)
-        .with_context(|| format!("cannot make {}", data_dir.display()))?;
+    crate::data_dir::make(&data_dir)?;
     let mut keys = local::load_or_create_credentials(&data_dir)?;
     if let (Some(id), Some(secret)) = (arguments.access_key_id, arguments.secret_access_key) {
         keys.access_key_id = id;
@@ -55,9 +55,14 @@ pub async fn run(config: Config, arguments: Arguments) -> Result<()> {
     let settings = LocalConfig {
         listen,
         region: region.clone(),
+        // Nothing else runs here.
+        max_connections: Shares::of_process().api,
         ..LocalConfig::new(data_dir, keys)
     };
-    let server = LocalAws::start(settings).await?;
+    let server = LocalAws::start(settings)
+        .await
+        .map_err(crate::data_dir::in_use)
+        .context("cannot start (--port and --data-dir choose others)")?;
     let endpoint = server.endpoint();
     if arguments.json {
         let line = json!({

@@ -2,5 +2,6 @@
 
 pub mod demo;
 pub mod local;
+pub mod report;
 pub mod schema;
 pub mod serve;

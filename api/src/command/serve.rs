@@ -1,5 +1,7 @@
 //! `eventgallery serve`, `worker` and `migrate`.
 
+use std::time::Duration;
+
 use anyhow::{Context as _, Result};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -8,7 +10,11 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::app::App;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::http::server::{self, Limits};
 use crate::telemetry;
+
+/// Connections to the port for operators at a time.
+const OPERATIONS_CONNECTIONS: usize = 64;
 
 /// Serves the API until it is told to stop.
 ///
@@ -60,10 +66,10 @@ pub async fn work(config: Config) -> Result<()> {
 /// The database's.
 pub async fn migrate(config: Config) -> Result<()> {
     let telemetry = telemetry::start(&config)?;
-    std::fs::create_dir_all(&config.data_dir)?;
+    crate::data_dir::make(&config.data_dir)?;
     let migrated = crate::db::migrate(&config.database_url())
         .await
-        .context("cannot migrate the database");
+        .map_err(|error| config.database_failure("cannot migrate the database", error));
     telemetry.stop().await;
     migrated
 }
@@ -117,9 +123,10 @@ async fn operations_listener(config: &Config) -> Result<Option<TcpListener>> {
 fn serve_operations(listener: Option<TcpListener>, app: &App) -> Option<AbortOnDropHandle<()>> {
     let (listener, routes) = (listener?, app.operations());
     let serving = async move {
-        if let Err(error) = axum::serve(listener, routes).await {
-            tracing::error!(%error, "metrics and health checks have ended");
-        }
+        let limits = Limits::new(OPERATIONS_CONNECTIONS);
+        // Until it is dropped.
+        let stop = CancellationToken::new();
+        server::serve(listener, routes, limits, stop, Duration::ZERO).await;
     };
     Some(AbortOnDropHandle::new(tokio::spawn(serving)))
 }

@@ -76,6 +76,10 @@ pub const ENVIRONMENT: &[Variable] = &[
         &["REKOGNITION_LABELS_PER_SECOND"],
         "rekognition.labels_per_second",
     ),
+    literal(
+        &["REGISTRATIONS_PER_MINUTE"],
+        "accounts.registrations_per_minute",
+    ),
     text(&["JWT_SECRET"], "tokens.jwt_secret"),
     text(&["JWT_SECRET_FILE"], "tokens.jwt_secret_file"),
     text(&["JWT_SECRET_PREVIOUS"], "tokens.jwt_secret_previous"),

@@ -18,7 +18,7 @@ pub(super) fn value(key: &str, name: &str, text: &str) -> Result<Serialized<Valu
         (_, _, "false" | "off" | "no") => Value::Switch(false),
         _ => {
             return Err(ConfigError(format!(
-                "{name} ({key}): `{text}` is neither a number nor true/false"
+                "{key} ({name}): {text:?} is neither a number nor true/false"
             )));
         }
     };

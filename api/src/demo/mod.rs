@@ -2,6 +2,7 @@
 //! and labels, and a contact sheet that opens offline.
 
 mod client;
+mod folder;
 mod gallery;
 mod html;
 mod table;
@@ -28,6 +29,8 @@ struct Picture {
 pub struct Demo {
     /// Base URL of a running server.
     pub server: String,
+    /// Whether that server ends with the demo.
+    pub own_server: bool,
     /// Base URL where people find a server with the same data afterwards.
     pub shown_at: String,
     /// Folder of photos; none: the sample pictures that arrive with the models.
@@ -40,6 +43,32 @@ pub struct Demo {
     pub nonce: String,
 }
 
+impl Demo {
+    /// What would otherwise be found out after the analysis.
+    ///
+    /// # Errors
+    /// The folder or the file that is not as it must be.
+    pub fn check(&self) -> Result<()> {
+        if let Some(folder) = &self.folder {
+            folder::check(folder)?;
+        }
+        let into = match self.output.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder,
+            _ => Path::new("."),
+        };
+        if !into.is_dir() {
+            bail!("--output: there is no folder {}", into.display());
+        }
+        if self.output.is_dir() {
+            bail!(
+                "--output: {} is a folder; give a file",
+                self.output.display()
+            );
+        }
+        Ok(())
+    }
+}
+
 /// Runs the demo.
 ///
 /// # Errors
@@ -50,12 +79,9 @@ pub struct Demo {
 )]
 pub async fn run(demo: &Demo) -> Result<()> {
     let pictures = match &demo.folder {
-        Some(folder) => pictures_of(folder)?,
-        None => samples(),
+        Some(folder) => folder::pictures(folder)?,
+        None => folder::samples(),
     };
-    if pictures.is_empty() {
-        bail!("there is no JPEG, PNG or WebP to upload");
-    }
     let mut client = Client::new(&demo.server);
     let email = format!("demo-{}@example.com", demo.nonce);
     client
@@ -95,17 +121,28 @@ pub async fn run(demo: &Demo) -> Result<()> {
     std::fs::write(&demo.output, html::page(&client, &result).await?)
         .with_context(|| format!("cannot write {}", demo.output.display()))?;
     println!(
-        "{} photos, {} people, {} labels. Contact sheet: {}",
-        result.photos.len(),
-        result.people.len(),
-        result.labels.len(),
+        "{}, {}, {}. Contact sheet: {}",
+        count(result.photos.len(), "photo", "photos"),
+        count(result.people.len(), "person", "people"),
+        count(result.labels.len(), "label", "labels"),
         demo.output.display()
     );
     println!(
-        "They stay: sign in as {email} with the password demo-{}-password in GraphiQL at {}/graphql.",
-        demo.nonce, demo.shown_at
+        "They stay: sign in as {email} with the password demo-{}-password in GraphiQL at {}/graphql{}.",
+        demo.nonce,
+        demo.shown_at,
+        if demo.own_server {
+            " after `cargo run`"
+        } else {
+            ""
+        }
     );
     Ok(())
+}
+
+/// `1 photo`, `2 photos`
+fn count(number: usize, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
 }
 
 fn progress(length: u64, what: &'static str) -> ProgressBar {
@@ -134,53 +171,11 @@ async fn wait(
         }
         if tokio::time::Instant::now() > deadline {
             bail!(
-                "{open} photos are still being analysed after {} s",
+                "{} still under way after {} s; --timeout waits longer",
+                count(open, "photo is", "photos are"),
                 timeout.as_secs()
             );
         }
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
-}
-
-fn samples() -> Vec<Picture> {
-    assets::samples::PHOTOS
-        .iter()
-        .map(|photo| Picture {
-            name: photo.name.to_owned(),
-            content_type: "image/jpeg",
-            bytes: photo.bytes.to_vec(),
-        })
-        .collect()
-}
-
-fn pictures_of(folder: &Path) -> Result<Vec<Picture>> {
-    let entries =
-        std::fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
-    let mut pictures = Vec::new();
-    for entry in entries {
-        let path = entry?.path();
-        let extension = path
-            .extension()
-            .map(|e| e.to_string_lossy().to_lowercase())
-            .unwrap_or_default();
-        let content_type = match extension.as_str() {
-            "jpg" | "jpeg" => "image/jpeg",
-            "png" => "image/png",
-            "webp" => "image/webp",
-            _ => continue,
-        };
-        let bytes =
-            std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        let name = path
-            .file_name()
-            .map(|n| n.to_string_lossy().into_owned())
-            .unwrap_or_default();
-        pictures.push(Picture {
-            name,
-            content_type,
-            bytes,
-        });
-    }
-    pictures.sort_by(|a, b| a.name.cmp(&b.name));
-    Ok(pictures)
 }

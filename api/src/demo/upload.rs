@@ -80,18 +80,15 @@ async fn put(
 ) -> Result<Option<String>> {
     bar.inc(1);
     if !result["duplicateOf"].is_null() {
-        bar.println(format!(
-            "{}: the same picture is there already",
-            picture.name
-        ));
+        say(
+            bar,
+            &format!("{}: the same picture is there already", picture.name),
+        );
         return Ok(None);
     }
     if let Some(error) = result["userErrors"].get(0) {
-        bar.println(format!(
-            "{}: {}",
-            picture.name,
-            error["message"].as_str().unwrap_or("refused")
-        ));
+        let reason = error["message"].as_str().unwrap_or("refused");
+        say(bar, &format!("{}: {reason}", picture.name));
         return Ok(None);
     }
     let target = &result["target"];
@@ -120,4 +117,13 @@ async fn put(
             .context("no photo id")?
             .to_owned(),
     ))
+}
+
+/// The bar's own lines are lost where standard error is no terminal.
+#[expect(
+    clippy::print_stderr,
+    reason = "nobody should look for a photo that was not uploaded"
+)]
+fn say(bar: &ProgressBar, line: &str) {
+    bar.suspend(|| eprintln!("{line}"));
 }

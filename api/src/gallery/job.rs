@@ -17,6 +17,10 @@ use crate::storage::{ObjectKey, ObjectStore, StorageError};
 /// Kind of the job; the subject is the gallery's id.
 pub const DELETE_GALLERY: &str = "delete_gallery";
 
+/// How long rows outlive the gallery's last presigned PUT: one that began in time may end late. It is
+/// longer than a photo's, since nothing is looked for in galleries that have no row.
+const LATE_SECONDS: i64 = 24 * 3_600;
+
 /// Removes a deleted gallery's objects, its collection of faces and its rows, in this order: while
 /// a row stands, a crash in between is repaired by the next run.
 pub struct DeleteGallery {
@@ -58,14 +62,16 @@ impl Handler for DeleteGallery {
                 error: error.into(),
                 after: None,
             })?;
-        // A presigned PUT that still lives could bring an object back: rows stay until it ended.
+        // A presigned PUT that still goes on could bring an object back: rows stay until it ended.
         let now = self.clock.now();
         let last = photo::Entity::find()
             .filter(photo::Column::GalleryId.eq(id))
             .order_by_desc(photo::Column::UploadExpiresAt)
             .one(self.db.read())
             .await?;
-        if let Some(wait) = last.and_then(|row| until(now, row.upload_expires_at)) {
+        if let Some(wait) =
+            last.and_then(|row| until(now, row.upload_expires_at.plus_seconds(LATE_SECONDS)))
+        {
             return Ok(Outcome::Again(wait));
         }
         let txn = self.db.begin().await?;
@@ -102,10 +108,11 @@ pub(crate) async fn delete_prefix(
     prefix: &str,
 ) -> Result<(), StorageError> {
     loop {
-        let keys = store.list(prefix, None).await?;
-        if keys.is_empty() {
+        let listed = store.list(prefix, None).await?;
+        if listed.is_empty() {
             return Ok(());
         }
+        let keys: Vec<ObjectKey> = listed.into_iter().map(|object| object.key).collect();
         store.delete(&keys).await?;
     }
 }

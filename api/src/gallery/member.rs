@@ -12,6 +12,7 @@ use crate::access::{self, Action, Authorized, Viewer};
 use crate::error::{Error, Result, UserErrorCode};
 use crate::event::Happening;
 use crate::page::{Cursor, Page, PageRequest};
+use crate::text::email_key;
 
 impl GalleryService {
     /// The members, first come first.
@@ -59,7 +60,7 @@ impl GalleryService {
         let txn = self.db.begin().await?;
         let gallery = locked(&*txn, viewer, id, Action::ManageMembers).await?;
         let account = user::Entity::find()
-            .filter(user::Column::EmailKey.eq(email.trim().to_lowercase()))
+            .filter(user::Column::EmailKey.eq(email_key(email)))
             .one(&*txn)
             .await?
             .ok_or_else(|| {

@@ -18,6 +18,7 @@ use crate::error::{Error, Result, UserError, UserErrorCode};
 use crate::event::{Happening, outbox};
 use crate::job::{NewJob, queue};
 use crate::page::{Cursor, Page, PageRequest};
+use crate::text::is_plain;
 
 /// Longest name in characters.
 pub const MAX_NAME: usize = 200;
@@ -325,7 +326,7 @@ impl GalleryService {
 
 fn checked_name(name: &str, errors: &mut Vec<UserError>) -> String {
     let name = name.trim();
-    if name.is_empty() || name.chars().count() > MAX_NAME || name.chars().any(char::is_control) {
+    if name.is_empty() || name.chars().count() > MAX_NAME || !is_plain(name) {
         let message = format!("must have 1 to {MAX_NAME} characters and no control characters");
         errors.push(UserError::new(
             UserErrorCode::Invalid,

@@ -14,7 +14,9 @@ use futures::StreamExt as _;
 use futures::stream::{self, BoxStream};
 
 use super::error;
+use super::literals;
 use super::loaders::{self, Sources};
+use super::order::Order;
 use super::price::{self, LIMITS};
 use super::problem::{Problem, clip};
 use super::schema::{self, Schema};
@@ -66,6 +68,8 @@ pub struct Prepared {
     pub operation: OperationType,
     /// What it is called in metrics.
     pub signature: Signature,
+    /// How its answer's fields are sorted.
+    order: Order,
 }
 
 /// How it went.
@@ -114,10 +118,11 @@ impl Executor {
     pub fn prepare(&self, parameters: Parameters) -> Result<Prepared, Problem> {
         let mut signature = Signature::unknown();
         match self.check(parameters, &mut signature) {
-            Ok((request, operation)) => Ok(Prepared {
+            Ok((request, operation, order)) => Ok(Prepared {
                 request,
                 operation,
                 signature,
+                order,
             }),
             Err(problem) => {
                 self.refused(&signature, problem.code);
@@ -149,7 +154,7 @@ impl Executor {
         &self,
         parameters: Parameters,
         signature: &mut Signature,
-    ) -> Result<(Request, OperationType), Problem> {
+    ) -> Result<(Request, OperationType, Order), Problem> {
         if parameters.query.trim().is_empty() {
             return Err(Problem::bad_request("`query` is empty"));
         }
@@ -160,12 +165,14 @@ impl Executor {
         }
         let mut document = async_graphql::parser::parse_query(&parameters.query)
             .map_err(|error| Problem::syntax(&error))?;
+        literals::check_unique(&parameters.query)?;
         let name = parameters.operation_name.as_deref();
         let operation = select(&document, name)?;
         signature.learn(operation, &document, &self.shape);
         let variables = Variables::from_json(serde_json::Value::Object(parameters.variables));
         price::check(&document, operation, &variables, &self.shape, &LIMITS)?;
         variables::check(&operation.node, &variables, &self.shape, &LIMITS)?;
+        let order = Order::of(&operation.node, &document);
         let operation = operation.node.ty;
         if operation == OperationType::Subscription {
             subscription::settle(&mut document, name)?;
@@ -173,7 +180,7 @@ impl Executor {
         let mut request = Request::new(parameters.query).variables(variables);
         request.operation_name = parameters.operation_name;
         request.set_parsed_query(document);
-        Ok((request, operation))
+        Ok((request, operation, order))
     }
 
     /// Executes a query or mutation for a viewer.
@@ -183,12 +190,15 @@ impl Executor {
         viewer: Viewer,
         address: Option<ClientAddress>,
     ) -> Answer {
-        let signature = prepared.signature.clone();
+        let (signature, order) = (prepared.signature.clone(), prepared.order.clone());
         let request = self.attach(prepared, viewer, address);
         let metrics = &self.sources.metrics;
         let execution = error::counted(metrics.clone(), self.schema.execute(request));
         match tokio::time::timeout(TIMEOUT, execution).await {
-            Ok(response) => self.answer(response, is_request_error, Some(&signature)),
+            Ok(mut response) => {
+                order.apply(&mut response.data);
+                self.answer(response, is_request_error, Some(&signature))
+            }
             Err(_) => {
                 tracing::warn!(seconds = TIMEOUT.as_secs(), "a document took too long");
                 let problem = Problem::timeout();
@@ -214,15 +224,20 @@ impl Executor {
             return stream::once(answer).boxed();
         }
         let mut signature = Some(prepared.signature.clone());
+        let order = prepared.order.clone();
         let request = self.attach(prepared, viewer, address);
         let open = self.sources.metrics.subscription();
-        let answers = self.schema.execute_stream(request).map(move |response| {
-            // Counted as open until the stream is dropped.
-            let _open = &open;
-            let first = signature.take();
-            let is_refusal = |response: &Response| first.is_some() && never_began(response);
-            executor.answer(response, is_refusal, first.as_ref())
-        });
+        let answers = self
+            .schema
+            .execute_stream(request)
+            .map(move |mut response| {
+                order.apply(&mut response.data);
+                // Counted as open until the stream is dropped.
+                let _open = &open;
+                let first = signature.take();
+                let is_refusal = |response: &Response| first.is_some() && never_began(response);
+                executor.answer(response, is_refusal, first.as_ref())
+            });
         answers.boxed()
     }
 

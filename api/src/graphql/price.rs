@@ -14,6 +14,7 @@ use async_graphql::{Name, Pos, Positioned, Value, Variables};
 
 use super::problem::Problem;
 use super::shape::{First, Shape, natural};
+use super::variables::{has_nul, nul};
 
 /// The limits of one document.
 #[derive(Clone, Copy, Debug)]
@@ -390,6 +391,9 @@ impl<'a> Pricer<'a> {
             });
             let Ok(constant) = constant;
             longest = longest.max(longest_list(&constant));
+            if has_nul(&constant) {
+                return Err(nul(name.node.as_str()).at(value.pos));
+            }
             if name.node == "first" {
                 first = natural(&constant);
             }

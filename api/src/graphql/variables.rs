@@ -26,10 +26,17 @@ pub fn check(
     for (name, value) in variables.iter() {
         measure(value, limits, &mut values)
             .map_err(|what| Problem::input(format!("variable \"${name}\" has {what}")))?;
+        if has_nul(value) {
+            return Err(nul(&format!("${name}")));
+        }
     }
     for definition in &operation.variable_definitions {
         let (name, ty) = (&definition.node.name.node, &definition.node.var_type.node);
         let path = Path::Variable(name);
+        let default = definition.node.default_value.as_ref();
+        if default.is_some_and(|value| has_nul(&value.node)) {
+            return Err(nul(&format!("${name}")).at(definition.pos));
+        }
         match variables.get(name) {
             Some(value) => coerce(ty, value, shape, &path),
             None if ty.nullable || definition.node.default_value.is_some() => Ok(()),
@@ -53,6 +60,24 @@ fn measure(value: &Value, limits: &Limits, values: &mut u64) -> Result<(), Strin
         Value::Object(fields) => fields.values().try_for_each(|v| measure(v, limits, values)),
         _ => Ok(()),
     }
+}
+
+/// Whether there is a NUL in a text of this value. PostgreSQL takes none in any text, and no text of
+/// people has one.
+pub(super) fn has_nul(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains('\0'),
+        Value::List(items) => items.iter().any(has_nul),
+        Value::Object(fields) => fields.values().any(has_nul),
+        _ => false,
+    }
+}
+
+/// Says so.
+pub(super) fn nul(place: &str) -> Problem {
+    Problem::input(format!(
+        "\"{place}\" has a text with the character NUL in it"
+    ))
 }
 
 enum Path<'a> {

@@ -19,13 +19,14 @@ pub struct LiveConnections {
     stop: CancellationToken,
 }
 
-impl Default for LiveConnections {
-    fn default() -> Self {
-        Self::with_places(MAX_CONNECTIONS)
-    }
-}
-
 impl LiveConnections {
+    /// As many as may stay open where there are so many connections at all: a quarter is left to
+    /// those that come and go.
+    #[must_use]
+    pub fn among(connections: usize) -> Self {
+        Self::with_places((connections - connections / 4).min(MAX_CONNECTIONS))
+    }
+
     fn with_places(places: usize) -> Self {
         Self {
             places: Arc::new(Semaphore::new(places)),

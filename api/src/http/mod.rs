@@ -20,10 +20,11 @@ use std::time::Duration;
 
 use async_graphql::ServerError;
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
+use axum::extract::{DefaultBodyLimit, State};
+use axum::response::{IntoResponse as _, Redirect, Response};
 use axum::routing::{any, get};
 use http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
-use http::{HeaderName, Method};
+use http::{HeaderName, Method, StatusCode};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 use tower_http::compression::CompressionLayer;
@@ -94,8 +95,7 @@ struct Errors {
     errors: Vec<ServerError>,
 }
 
-/// The routes. Serve them with `into_make_service_with_connect_info::<SocketAddr>()`, so that
-/// sign-ins can be limited by address.
+/// The routes, for [`server::serve`]: sign-ins are limited by the address that it tells.
 ///
 /// # Errors
 /// When the schema cannot be read back: a mistake in the schema itself.
@@ -132,6 +132,7 @@ pub fn router(door: Door) -> anyhow::Result<Router> {
         .layer(DefaultBodyLimit::max(graphql::MAX_BODY_BYTES))
         .route("/graphiql/{name}", get(graphiql::file))
         .layer(CompressionLayer::new().compress_when(compressed))
+        .route("/", get(front))
         .merge(health::router(health::Health::new(
             door.db, door.store, door.stop,
         )))
@@ -144,4 +145,12 @@ pub fn router(door: Door) -> anyhow::Result<Router> {
         }))
         .with_state(shared);
     Ok(router)
+}
+
+/// Whoever opens the address in a browser wants GraphiQL.
+async fn front(State(shared): State<Arc<Shared>>) -> Response {
+    match shared.graphiql {
+        Some(_) => Redirect::temporary("/graphql").into_response(),
+        None => StatusCode::NOT_FOUND.into_response(),
+    }
 }

@@ -4,137 +4,137 @@
 //! a moment to hear of it. Every answer then carries `Connection: close`, so that clients move on by
 //! themselves; a connection that is merely closed could be closed while a request is on its way. After
 //! the drain nothing is accepted, and what runs is finished.
+//!
+//! Connections are few: each holds a descriptor, and with none left the process cannot reach its
+//! database either. So their number has a [limit](Limits), who sends nothing is sent away, and where
+//! the limit is reached whoever has asked for nothing the longest makes room.
 
-use std::net::SocketAddr;
-use std::pin::Pin;
+mod connection;
+mod places;
+
+use std::io::ErrorKind;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
-use axum::extract::{Request, State};
-use axum::middleware::{Next, from_fn_with_state};
-use axum::response::Response;
-use axum::serve::ListenerExt as _;
-use bytes::Bytes;
-use http::header::CONNECTION;
-use http::{HeaderValue, StatusCode};
-use http_body::Frame;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+
+use connection::Shared;
+use places::Places;
 
 /// After the drain, how long no request must run before the connections that are left are cut.
 const QUIET: Duration = Duration::from_millis(300);
+/// Pause after a failed accept: with no descriptor left, the next one fails as fast.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// What connections may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// From a connection's begin to the end of its first request's header.
+    pub header: Duration,
+    /// From an answer to the end of the next request's header. Longer than load balancers keep
+    /// connections that they do not use, or they send requests to where nobody is any more.
+    pub keep_alive: Duration,
+    /// Connections at a time, sockets included.
+    pub connections: usize,
+}
+
+impl Limits {
+    /// The usual times, and this many connections.
+    #[must_use]
+    pub fn new(connections: usize) -> Self {
+        Self {
+            header: Duration::from_secs(10),
+            keep_alive: Duration::from_secs(75),
+            connections,
+        }
+    }
+}
 
 /// Serves `router`. From the cancellation of `stop` on it drains, then ends as soon as no request
 /// runs; bounding that is the caller's.
-///
-/// # Errors
-/// The listener's.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
+    limits: Limits,
     stop: CancellationToken,
     drain: Duration,
-) -> std::io::Result<()> {
-    // Nagle's algorithm holds the end of an answer back for 40 ms.
-    let listener = listener.tap_io(|stream| {
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "TCP_NODELAY");
-        }
-    });
-    let running = Running {
-        count: watch::Sender::new(0),
+) {
+    let shared = Arc::new(Shared {
+        router,
+        limits,
+        places: Places::new(limits.connections),
+        running: watch::Sender::new(0),
         stop: stop.clone(),
+        drained: CancellationToken::new(),
+    });
+    let mut connections = JoinSet::new();
+    let drained = async {
+        stop.cancelled().await;
+        tokio::time::sleep(drain).await;
     };
-    let running = Arc::new(running);
-    let service = router
-        .layer(from_fn_with_state(Arc::clone(&running), follow))
-        .into_make_service_with_connect_info::<SocketAddr>();
-    let drained = || {
-        let stop = stop.clone();
-        async move {
-            stop.cancelled().await;
-            tokio::time::sleep(drain).await;
-        }
-    };
-    let server = axum::serve(listener, service).with_graceful_shutdown(drained());
-    // The server itself waits for every connection, also for those that never sent a byte.
-    let idle = async {
-        drained().await;
-        let mut count = running.count.subscribe();
+    tokio::select! {
+        () = accept(&listener, &shared, &mut connections) => {}
+        () = drained => {}
+    }
+    drop(listener);
+    shared.drained.cancel();
+    // Not only for the connections: some never sent a byte.
+    let quiet = async {
+        let mut running = shared.running.subscribe();
         loop {
             // For requests that are on their way in, and for answers on their way out.
             tokio::time::sleep(QUIET).await;
-            if *count.borrow_and_update() == 0 {
+            if *running.borrow_and_update() == 0 {
                 break;
             }
             // The sender is held above: there is no other end.
-            let _ = count.wait_for(|count| *count == 0).await;
+            let _ = running.wait_for(|running| *running == 0).await;
         }
     };
+    let ended = async { while connections.join_next().await.is_some() {} };
     tokio::select! {
-        served = server => served,
-        () = idle => Ok(()),
+        () = ended => {}
+        () = quiet => {}
     }
 }
 
-/// Requests that run.
-struct Running {
-    count: watch::Sender<usize>,
-    stop: CancellationToken,
-}
-
-/// Counts a request until the last byte of its answer is handed over.
-async fn follow(State(running): State<Arc<Running>>, request: Request, next: Next) -> Response {
-    running.count.send_modify(|count| *count += 1);
-    let guard = Guard(Arc::clone(&running));
-    let mut response = next.run(request).await;
-    let upgrades = response.status() == StatusCode::SWITCHING_PROTOCOLS;
-    if running.stop.is_cancelled() && !upgrades {
-        let close = HeaderValue::from_static("close");
-        response.headers_mut().insert(CONNECTION, close);
-    }
-    response.map(|body| {
-        Body::new(Followed {
-            body,
-            _guard: guard,
-        })
-    })
-}
-
-struct Guard(Arc<Running>);
-
-impl Drop for Guard {
-    fn drop(&mut self) {
-        self.0.count.send_modify(|count| *count -= 1);
+/// Takes connections, for ever.
+async fn accept(listener: &TcpListener, shared: &Arc<Shared>, connections: &mut JoinSet<()>) {
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            Some(_) = connections.join_next() => continue,
+        };
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) if is_of_the_client(&error) => continue,
+            Err(error) => {
+                tracing::error!(%error, "a connection could not be accepted");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
+        send_at_once(&stream);
+        let place = shared.places.take().await;
+        connections.spawn(Arc::clone(shared).connected(stream, peer, place));
     }
 }
 
-/// A body with its request's guard.
-struct Followed {
-    body: Body,
-    _guard: Guard,
+/// Nagle's algorithm holds the end of an answer back for 40 ms.
+fn send_at_once(stream: &TcpStream) {
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "TCP_NODELAY");
+    }
 }
 
-impl http_body::Body for Followed {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> http_body::SizeHint {
-        self.body.size_hint()
-    }
+/// Whether the client was gone before its connection was taken.
+fn is_of_the_client(error: &std::io::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::ConnectionAborted | ErrorKind::ConnectionRefused | ErrorKind::ConnectionReset
+    )
 }

@@ -50,6 +50,8 @@ pub struct Lease {
     pub kind: String,
     /// About what.
     pub subject: String,
+    /// Where the run before [left off](queue::remember).
+    pub place: Option<String>,
     /// Attempts, this one counted.
     pub attempts: i32,
     /// Attempts allowed.

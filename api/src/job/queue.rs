@@ -62,6 +62,7 @@ pub async fn enqueue(connection: &impl ConnectionTrait, clock: &Clock, job: NewJ
         max_attempts: Set(MAX_ATTEMPTS),
         buried_at: Set(None),
         last_error: Set(None),
+        place: Set(None),
         created_at: Set(now),
     };
     let mut conflict = OnConflict::columns([job::Column::Kind, job::Column::Subject]);
@@ -188,6 +189,7 @@ async fn claim_once(
             generation: row.generation,
             kind: row.kind,
             subject: row.subject,
+            place: row.place,
             attempts: row.attempts.saturating_add(1),
             max_attempts,
             seconds: lease_seconds,
@@ -200,11 +202,16 @@ async fn claim_once(
             max_attempts: Set(max_attempts),
             ..Default::default()
         };
-        job::Entity::update_many()
+        // The condition once more: there are servers that read SKIP LOCKED and lock nothing (TiDB).
+        let claimed = job::Entity::update_many()
             .set(change)
             .filter(job::Column::Id.eq(lease.id))
+            .filter(due())
             .exec(&*transaction)
             .await?;
+        if claimed.rows_affected == 0 {
+            continue;
+        }
         transaction.commit().await?;
         return Ok(Look::Claimed(lease));
     }
@@ -244,6 +251,24 @@ pub async fn extend(
 ) -> Result<(), JobError> {
     let change = job::ActiveModel {
         available_at: Set(until),
+        ..Default::default()
+    };
+    update_held(connection, lease, change).await
+}
+
+/// As [`extend`], and keeps where the job goes on; none: at its beginning.
+///
+/// # Errors
+/// [`JobError::LeaseLost`].
+pub async fn remember(
+    connection: &impl ConnectionTrait,
+    lease: &Lease,
+    until: Timestamp,
+    place: Option<&str>,
+) -> Result<(), JobError> {
+    let change = job::ActiveModel {
+        available_at: Set(until),
+        place: Set(place.map(str::to_owned)),
         ..Default::default()
     };
     update_held(connection, lease, change).await

@@ -267,7 +267,7 @@ impl Inner {
         for method in ["GET", "PUT"] {
             drop(self.urls_signed.get_or_create(&[("method", method)]));
         }
-        for outcome in [ReapOutcome::Removed, ReapOutcome::Confirmed] {
+        for outcome in ReapOutcome::ALL {
             let labels = [("outcome", outcome.label())];
             drop(self.uploads_reaped.get_or_create(&labels));
         }

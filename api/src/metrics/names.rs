@@ -129,7 +129,7 @@ pub(super) const URLS_SIGNED: Name = counter(
 pub(super) const UPLOADS_REAPED: Name = counter(
     "eventgallery_uploads_reaped_total",
     &["outcome"],
-    "Abandoned uploads that the reaper removed, or confirmed because their object stood",
+    "Abandoned uploads that the reaper removed, or confirmed because their object stood; objects that it deleted because their photo is no more",
 );
 pub(super) const EVENTS_WRITTEN: Name = counter(
     "eventgallery_events_written_total",

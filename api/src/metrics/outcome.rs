@@ -96,20 +96,25 @@ impl CallOutcome {
     }
 }
 
-/// What the reaper did with an abandoned upload.
+/// What the reaper did with an abandoned upload, or an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReapOutcome {
     /// Nothing stood there, or not what was announced.
     Removed,
     /// Its object stood: the client vanished between PUT and confirm.
     Confirmed,
+    /// An object whose photo is no more.
+    Orphaned,
 }
 
 impl ReapOutcome {
+    pub(super) const ALL: [Self; 3] = [Self::Removed, Self::Confirmed, Self::Orphaned];
+
     pub(super) const fn label(self) -> &'static str {
         match self {
             Self::Removed => "removed",
             Self::Confirmed => "confirmed",
+            Self::Orphaned => "orphaned",
         }
     }
 }

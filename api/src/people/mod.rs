@@ -24,6 +24,9 @@ use entity::GalleryId;
 
 /// Kind of the job that groups the waiting faces of a gallery; its subject is the gallery's id.
 pub const GROUP: &str = "group";
+/// Before the analyses that are due: those of an event's upload were all asked for earlier, and no
+/// photo would be READY, no person seen, until the last of thousands is analysed.
+pub const GROUP_PRIORITY: i32 = 1;
 
 /// How faces are told apart.
 #[derive(Clone, Debug)]

@@ -17,6 +17,7 @@ use crate::db::Db;
 use crate::error::{Error, Result, UserErrorCode};
 use crate::event::Happening;
 use crate::page::{Cursor, Page, PageRequest};
+use crate::text::is_plain;
 use crate::vision::{Analyser, VisionError};
 
 /// Longest name in characters.
@@ -357,8 +358,10 @@ impl PeopleService {
 fn checked_name(name: Option<String>) -> Result<Option<String>> {
     let Some(name) = name else { return Ok(None) };
     let name = name.trim();
-    if name.is_empty() || name.chars().count() > NAME_LENGTH {
-        let message = format!("a name has 1 to {NAME_LENGTH} characters; null takes it away");
+    if name.is_empty() || name.chars().count() > NAME_LENGTH || !is_plain(name) {
+        let message = format!(
+            "a name has 1 to {NAME_LENGTH} characters, no control characters among them; null takes it away"
+        );
         return Err(Error::user(
             UserErrorCode::Invalid,
             &["input", "name"],

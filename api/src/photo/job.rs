@@ -23,6 +23,8 @@ pub struct DeletePhoto {
     pub db: Db,
     /// Clock.
     pub clock: Clock,
+    /// How long the row outlives its presigned PUT: one that began in time may end late.
+    pub late_seconds: u32,
     /// Object store.
     pub store: Arc<dyn ObjectStore>,
     /// Takes the photo's faces out of people and collection.
@@ -57,9 +59,10 @@ impl Handler for DeletePhoto {
         delete_prefix(self.store.as_ref(), &prefix)
             .await
             .map_err(storage)?;
-        // A presigned PUT that still lives could bring the object back: the row stays until it ended.
+        // A presigned PUT that still goes on could bring the object back: the row stays until it ended.
         let now = self.clock.now();
-        if let Some(wait) = until(now, row.upload_expires_at) {
+        let end = row.upload_expires_at.plus_seconds(self.late_seconds.into());
+        if let Some(wait) = until(now, end) {
             return Ok(Outcome::Again(wait));
         }
         let txn = self.db.begin().await?;

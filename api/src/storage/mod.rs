@@ -5,6 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use entity::{GalleryId, PhotoId, SheetId, Timestamp, photo};
+use uuid::Uuid;
 
 mod answer;
 mod bucket;
@@ -91,6 +92,26 @@ impl ObjectKey {
         Self(key)
     }
 
+    /// The photo whose object this is; none of a key of any other shape.
+    #[must_use]
+    pub fn photo(&self) -> Option<(GalleryId, PhotoId)> {
+        let mut parts = self.0.split('/');
+        let ("galleries", gallery, "photos", photo, Some(_), None) = (
+            parts.next()?,
+            parts.next()?.parse::<Uuid>().ok()?.into(),
+            parts.next()?,
+            parts.next()?.parse::<Uuid>().ok()?.into(),
+            parts.next(),
+            parts.next(),
+        ) else {
+            return None;
+        };
+        // Ids have other spellings, which are none of ours.
+        self.0
+            .starts_with(&Self::photo_prefix(gallery, photo))
+            .then_some((gallery, photo))
+    }
+
     /// The key as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -129,6 +150,15 @@ pub struct SignedUrl {
     pub expires_at: Timestamp,
 }
 
+/// What a listing tells of an object.
+#[derive(Clone, Debug)]
+pub struct ListedObject {
+    /// Its key.
+    pub key: ObjectKey,
+    /// When it was written, by the store's clock.
+    pub modified_at: Option<Timestamp>,
+}
+
 /// What HEAD tells of an object.
 #[derive(Clone, Debug)]
 pub struct ObjectHead {
@@ -138,6 +168,10 @@ pub struct ObjectHead {
     pub content_type: Option<String>,
     /// SHA-256 in lower-case hex where the store keeps it.
     pub sha256: Option<String>,
+    /// `Content-Encoding` that it was sent with.
+    pub content_encoding: Option<String>,
+    /// `Content-Disposition` that it was sent with.
+    pub content_disposition: Option<String>,
 }
 
 /// Why the store did not do it.
@@ -201,13 +235,13 @@ pub trait ObjectStore: Send + Sync {
     /// Deletes objects; those that are not there count as deleted.
     async fn delete(&self, keys: &[ObjectKey]) -> Result<(), StorageError>;
 
-    /// Keys that begin with `prefix`, at most 1,000 a call; `after` is the last key of the call
+    /// Objects whose keys begin with `prefix`, at most 1,000 a call; `after` is the last key of the call
     /// before. Nothing follows once a call gives none.
     async fn list(
         &self,
         prefix: &str,
         after: Option<&ObjectKey>,
-    ) -> Result<Vec<ObjectKey>, StorageError>;
+    ) -> Result<Vec<ListedObject>, StorageError>;
 
     /// Aborts multipart uploads to keys that begin with `prefix` which were started before `before` and
     /// not completed; how many.
@@ -216,5 +250,32 @@ pub trait ObjectStore: Send + Sync {
     /// Whether the store answers at all; stores in memory always do.
     async fn answers(&self) -> Result<(), StorageError> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_photo_is_read_from_its_own_keys_only() {
+        let (gallery, photo) = (GalleryId(Uuid::from_u128(1)), PhotoId(Uuid::from_u128(2)));
+        let read = |key: &str| ObjectKey::listed(key.to_owned()).photo();
+        let original = ObjectKey::original(gallery, photo, "jpg");
+        assert_eq!(original.photo(), Some((gallery, photo)));
+        assert_eq!(ObjectKey::preview(gallery, photo).photo(), original.photo());
+        let sheet = ObjectKey::sheet(gallery, SheetId(Uuid::from_u128(3)), 1);
+        assert_eq!(sheet.photo(), None);
+        let prefix = ObjectKey::photo_prefix(gallery, photo);
+        for other in [
+            format!("{prefix}a/b"),
+            prefix.trim_end_matches('/').to_owned(),
+            format!("backup/{}", original.as_str()),
+            original.as_str().to_uppercase(),
+            original.as_str().replace('-', ""),
+            "galleries/a/photos/b/original.jpg".to_owned(),
+        ] {
+            assert_eq!(read(&other), None, "{other}");
+        }
     }
 }

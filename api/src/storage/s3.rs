@@ -24,7 +24,9 @@ use tracing::Instrument as _;
 
 use super::answer::{classify, is_transient};
 use super::credentials::{HeldProvider, SigningCredentials};
-use super::{ObjectHead, ObjectKey, ObjectStore, PresignedPut, StorageError, UploadConstraint};
+use super::{
+    ListedObject, ObjectHead, ObjectKey, ObjectStore, PresignedPut, StorageError, UploadConstraint,
+};
 use crate::metrics::{CallOutcome, Count, Metrics};
 
 /// The operations that we call.
@@ -312,6 +314,8 @@ impl ObjectStore for S3Store {
             byte_size: head.content_length().unwrap_or_default(),
             content_type: head.content_type().map(str::to_owned),
             sha256: head.checksum_sha256().and_then(checksum_hex),
+            content_encoding: head.content_encoding().map(str::to_owned),
+            content_disposition: head.content_disposition().map(str::to_owned),
         }))
     }
 
@@ -349,7 +353,7 @@ impl ObjectStore for S3Store {
         &self,
         prefix: &str,
         after: Option<&ObjectKey>,
-    ) -> Result<Vec<ObjectKey>, StorageError> {
+    ) -> Result<Vec<ListedObject>, StorageError> {
         let request = self
             .client
             .list_objects_v2()
@@ -363,8 +367,14 @@ impl ObjectStore for S3Store {
             .contents
             .unwrap_or_default()
             .into_iter()
-            .filter_map(|object| object.key)
-            .map(ObjectKey::listed)
+            .filter_map(|object| {
+                Some(ListedObject {
+                    key: ObjectKey::listed(object.key?),
+                    modified_at: object
+                        .last_modified
+                        .map(|time| Timestamp::default().plus_seconds(time.secs())),
+                })
+            })
             .collect())
     }
 

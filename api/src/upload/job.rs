@@ -27,6 +27,8 @@ pub const REAP_UPLOADS: &str = "reap_uploads";
 const UPLOADS: &str = "all";
 /// Subject of the job that looks after rows of `upload_request`.
 const REQUESTS: &str = "requests";
+/// Subject of the job that looks for objects that nothing refers to.
+const ORPHANS: &str = "orphans";
 /// Subject of the job that looks after multipart uploads.
 const MULTIPART: &str = "multipart";
 
@@ -37,6 +39,7 @@ const BATCHES_PER_RUN: usize = 5;
 const FAILED_LOOKS: usize = 8;
 const UPLOADS_EVERY: Duration = Duration::from_secs(60);
 const REQUESTS_EVERY: Duration = Duration::from_secs(6 * 3_600);
+const ORPHANS_EVERY: Duration = Duration::from_secs(24 * 3_600);
 const MULTIPART_EVERY: Duration = Duration::from_secs(24 * 3_600);
 /// How long a multipart upload may go on that somebody may be busy with.
 const MULTIPART_SECONDS: i64 = 24 * 3_600;
@@ -68,7 +71,7 @@ impl ReapUploads {
 /// The database's.
 pub async fn schedule(db: &Db, clock: &Clock) -> Result<()> {
     let transaction = db.begin().await?;
-    for subject in [UPLOADS, REQUESTS, MULTIPART] {
+    for subject in [UPLOADS, REQUESTS, MULTIPART, ORPHANS] {
         let job = NewJob {
             kind: REAP_UPLOADS,
             subject: subject.to_owned(),
@@ -95,6 +98,10 @@ impl Handler for ReapUploads {
             ),
             REQUESTS => (self.service.forget_requests().await, REQUESTS_EVERY),
             MULTIPART => (self.service.abort_multipart().await, MULTIPART_EVERY),
+            ORPHANS => {
+                let swept = self.service.sweep_orphans(lease, &self.metrics).await;
+                (swept.map_err(JobError::into_error), ORPHANS_EVERY)
+            }
             other => return Err(JobError::Fail(anyhow::anyhow!("no such subject: {other}"))),
         };
         // A failure is not counted as an attempt: a reaper that is buried after an outage of the

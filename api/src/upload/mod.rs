@@ -11,6 +11,7 @@ pub mod service;
 
 mod cancel;
 mod confirm;
+mod orphans;
 mod placing;
 mod request;
 

@@ -2,11 +2,13 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use entity::photo;
 use sha2::{Digest as _, Sha256};
 
 use crate::config::Uploads;
 use crate::error::{Error, Result, UserError, UserErrorCode};
-use crate::storage::picture_type;
+use crate::storage::{ObjectHead, picture_type};
+use crate::text::{is_plain, is_plain_char};
 
 /// Photos that one call may confirm or cancel.
 pub const MAX_PHOTO_IDS: usize = 100;
@@ -118,9 +120,8 @@ pub fn check_file(
         );
     }
     let client_ref = file.client_ref.as_deref();
-    if client_ref.is_some_and(|text| {
-        text.chars().count() > MAX_CLIENT_REF_CHARS || text.chars().any(char::is_control)
-    }) {
+    if client_ref.is_some_and(|text| text.chars().count() > MAX_CLIENT_REF_CHARS || !is_plain(text))
+    {
         fault(
             "clientRef",
             UserErrorCode::Invalid,
@@ -188,7 +189,7 @@ pub fn check_file(
 /// The name without control characters and outer blanks. Slashes and dots stay: it is shown to
 /// people and never part of a path.
 fn filename(text: &str) -> Option<String> {
-    let clean: String = text.chars().filter(|c| !c.is_control()).collect();
+    let clean: String = text.chars().filter(|c| is_plain_char(*c)).collect();
     let clean = clean.trim();
     (1..=MAX_FILENAME_CHARS)
         .contains(&clean.chars().count())
@@ -213,6 +214,23 @@ fn sha256_hex(text: &str) -> Option<String> {
         _ => return None,
     };
     (bytes.len() == 32).then(|| hex::encode(bytes))
+}
+
+/// Whether what stands in the store is the file that was announced, and nothing is said about it that
+/// was not: a PUT may carry headers that no signature covers, and the store answers every GET with
+/// them. A picture that comes as `gzip` shows nowhere; one that comes as an attachment is offered
+/// under any name that its sender likes.
+#[must_use]
+pub fn is_as_announced(head: &ObjectHead, photo: &photo::Model) -> bool {
+    let is_identity = |encoding: &str| encoding.is_empty() || encoding == "identity";
+    let encoding = head.content_encoding.as_deref();
+    let disposition = head.content_disposition.as_deref();
+    head.byte_size == photo.byte_size
+        && head.sha256.as_ref().is_none_or(|sum| *sum == photo.sha256)
+        && head.content_type.as_ref().is_none_or(|ty| ty.eq_ignore_ascii_case(&photo.content_type))
+        && encoding.is_none_or(is_identity)
+        // Some stores say this of every object.
+        && disposition.is_none_or(|disposition| disposition.starts_with("inline"))
 }
 
 /// SHA-256 of the files as they were asked for, hex: two calls with one idempotency key must agree

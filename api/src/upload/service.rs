@@ -14,7 +14,7 @@ use sea_orm::{
     IntoActiveModel as _, QueryFilter as _, QuerySelect as _,
 };
 
-use super::released_dedup_key;
+use super::{released_dedup_key, rules};
 use crate::access::{self, Action, Authorized, Viewer};
 use crate::clock::Clock;
 use crate::config::Uploads;
@@ -144,14 +144,8 @@ impl UploadService {
 
     async fn look(&self, photo: photo::Model) -> Look {
         let verdict = match self.store.head(&ObjectKey::original_of(&photo)).await {
-            Ok(Some(head)) => {
-                let same_bytes = head.sha256.is_none_or(|sum| sum == photo.sha256);
-                if head.byte_size == photo.byte_size && same_bytes {
-                    Ok(Verdict::Matches)
-                } else {
-                    Ok(Verdict::Differs)
-                }
-            }
+            Ok(Some(head)) if rules::is_as_announced(&head, &photo) => Ok(Verdict::Matches),
+            Ok(Some(_)) => Ok(Verdict::Differs),
             Ok(None) => Ok(Verdict::Absent),
             Err(error) => Err(error),
         };

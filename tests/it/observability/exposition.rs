@@ -7,13 +7,13 @@ use harness::TestApp;
 use tokio::net::TcpListener;
 
 /// The port for operators of an application under test.
-pub(super) struct Operations {
-    pub(super) url: String,
+pub(crate) struct Operations {
+    pub(crate) url: String,
 }
 
 impl Operations {
     /// Opens it, until the test ends.
-    pub(super) async fn of(app: &TestApp) -> Self {
+    pub(crate) async fn of(app: &TestApp) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address: SocketAddr = listener.local_addr().unwrap();
         let routes = app.app().operations();
@@ -23,12 +23,12 @@ impl Operations {
         }
     }
 
-    pub(super) async fn scrape(&self) -> Exposition {
+    pub(crate) async fn scrape(&self) -> Exposition {
         Exposition::fetch(&self.url).await
     }
 
     /// HTTP status and body of a health check.
-    pub(super) async fn health(&self, name: &str) -> (u16, serde_json::Value) {
+    pub(crate) async fn health(&self, name: &str) -> (u16, serde_json::Value) {
         let answer = reqwest::get(format!("{}/health/{name}", self.url))
             .await
             .unwrap();
@@ -37,15 +37,15 @@ impl Operations {
 }
 
 /// One scrape.
-pub(super) struct Exposition {
-    pub(super) text: String,
+pub(crate) struct Exposition {
+    pub(crate) text: String,
     samples: BTreeMap<String, f64>,
     /// Kind by name, as declared.
-    pub(super) kinds: BTreeMap<String, String>,
+    pub(crate) kinds: BTreeMap<String, String>,
 }
 
 impl Exposition {
-    pub(super) async fn fetch(url: &str) -> Self {
+    pub(crate) async fn fetch(url: &str) -> Self {
         let answer = reqwest::get(format!("{url}/metrics")).await.unwrap();
         assert_eq!(answer.status(), 200);
         let kind = answer.headers()["content-type"]
@@ -77,18 +77,18 @@ impl Exposition {
     }
 
     /// Value of a series, written as it stands there.
-    pub(super) fn get(&self, series: &str) -> Option<f64> {
+    pub(crate) fn get(&self, series: &str) -> Option<f64> {
         self.samples.get(series).copied()
     }
 
     /// Value of a series that must be there.
-    pub(super) fn value(&self, series: &str) -> f64 {
+    pub(crate) fn value(&self, series: &str) -> f64 {
         self.get(series)
             .unwrap_or_else(|| panic!("no {series} in\n{}", self.text))
     }
 
     /// All values that a label has in a metric.
-    pub(super) fn labels(&self, metric: &str, label: &str) -> BTreeSet<String> {
+    pub(crate) fn labels(&self, metric: &str, label: &str) -> BTreeSet<String> {
         let start = format!("{label}=\"");
         self.samples
             .keys()

@@ -1,6 +1,6 @@
 //! What whoever runs the system sees of it: metrics, health, logs, spans.
 
-mod exposition;
+pub(crate) mod exposition;
 mod logs;
 mod metrics;
 mod process;

@@ -26,7 +26,7 @@ use crate::job::worker::{Worker, WorkerSettings};
 use crate::job::{NewJob, WakeUp, queue};
 use crate::photo::document;
 use crate::storage::{
-    ObjectHead, ObjectKey, ObjectStore, PresignedPut, StorageError, UploadConstraint,
+    ListedObject, ObjectHead, ObjectKey, ObjectStore, PresignedPut, StorageError, UploadConstraint,
 };
 use crate::vision::{
     Analyser, CollectionMatch, FaceMatch, IndexedFace, Label, Picture, VisionError,
@@ -76,7 +76,11 @@ impl ObjectStore for Shelf {
         Ok(())
     }
 
-    async fn list(&self, _: &str, _: Option<&ObjectKey>) -> Result<Vec<ObjectKey>, StorageError> {
+    async fn list(
+        &self,
+        _: &str,
+        _: Option<&ObjectKey>,
+    ) -> Result<Vec<ListedObject>, StorageError> {
         unreachable!("the analysis knows its keys")
     }
 

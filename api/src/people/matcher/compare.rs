@@ -75,14 +75,14 @@ impl CompareMatcher {
         let mut orphans = Vec::new();
         let mut after: Option<ObjectKey> = None;
         loop {
-            let keys = self
+            let listed = self
                 .store
                 .list(&prefix, after.as_ref())
                 .await
                 .map_err(storage_error)?;
-            let Some(last) = keys.last() else { break };
-            after = Some(last.clone());
-            for key in keys {
+            let Some(last) = listed.last() else { break };
+            after = Some(last.key.clone());
+            for key in listed.into_iter().map(|object| object.key) {
                 match named.get(&key) {
                     Some(id) => {
                         present.insert(*id);

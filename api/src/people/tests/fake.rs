@@ -13,7 +13,7 @@ use image::RgbImage;
 
 use crate::people::sheet;
 use crate::storage::{
-    ObjectHead, ObjectKey, ObjectStore, PresignedPut, StorageError, UploadConstraint,
+    ListedObject, ObjectHead, ObjectKey, ObjectStore, PresignedPut, StorageError, UploadConstraint,
 };
 use crate::vision::{
     Analyser, CollectionMatch, FaceMatch, IndexedFace, Label, Picture, VisionError,
@@ -337,14 +337,18 @@ impl ObjectStore for Aws {
         &self,
         prefix: &str,
         after: Option<&ObjectKey>,
-    ) -> Result<Vec<ObjectKey>, StorageError> {
+    ) -> Result<Vec<ListedObject>, StorageError> {
         let objects = self.objects.lock().unwrap();
         let keys = objects
             .keys()
             .filter(|key| key.starts_with(prefix))
             .filter(|key| after.is_none_or(|after| key.as_str() > after.as_str()));
         // Small pages, so that paging is exercised.
-        Ok(keys.take(2).cloned().map(ObjectKey::listed).collect())
+        let listed = keys.take(2).map(|key| ListedObject {
+            key: ObjectKey::listed(key.clone()),
+            modified_at: None,
+        });
+        Ok(listed.collect())
     }
 
     async fn abort_uploads(&self, _: &str, _: Timestamp) -> Result<usize, StorageError> {

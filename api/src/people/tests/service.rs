@@ -229,6 +229,7 @@ async fn giving_up_is_told_on_the_photos() {
         generation: 1,
         kind: GROUP.into(),
         subject: world.gallery.to_string(),
+        place: None,
         attempts: 8,
         max_attempts: 8,
         seconds: 60,

@@ -1,0 +1,175 @@
+//! What the types of settings do not say.
+
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+
+use secrecy::{ExposeSecret as _, SecretString};
+
+use super::{Config, ConfigError, address, message};
+
+/// Longest life of a signed URL that S3 takes.
+const WEEK: u32 = 604_800;
+const SECRET_BYTES: usize = 32;
+
+#[derive(Default)]
+struct Wrong(Vec<String>);
+
+impl Wrong {
+    fn says(&mut self, key: &str, text: impl Display) {
+        self.0.push(format!("{} {text}", message::name(key)));
+    }
+
+    fn unless_within<T: PartialOrd + Display>(
+        &mut self,
+        key: &str,
+        value: T,
+        range: RangeInclusive<T>,
+    ) {
+        if !range.contains(&value) {
+            let (least, most) = range.into_inner();
+            self.says(
+                key,
+                format_args!("must be from {least} to {most}, not {value}"),
+            );
+        }
+    }
+
+    fn unless_at_least<T: PartialOrd + Display>(&mut self, key: &str, value: T, least: T) {
+        if value < least {
+            self.says(key, format_args!("must be at least {least}, not {value}"));
+        }
+    }
+
+    fn unless_positive(&mut self, key: &str, value: f64) {
+        if value.is_nan() || value <= 0.0 {
+            self.says(key, format_args!("must be above 0, not {value}"));
+        }
+    }
+
+    fn unless_both(&mut self, id: (&str, bool), secret: (&str, bool)) {
+        if id.1 != secret.1 {
+            let (here, missing) = if id.1 { (id, secret) } else { (secret, id) };
+            self.says(
+                missing.0,
+                format_args!("is missing: it goes with {}", message::name(here.0)),
+            );
+        }
+    }
+
+    fn if_short(&mut self, key: &str, secret: Option<&SecretString>) {
+        let length = secret.map(|secret| secret.expose_secret().len());
+        if let Some(length) = length.filter(|length| *length < SECRET_BYTES) {
+            self.says(
+                key,
+                format_args!("must have at least {SECRET_BYTES} bytes, not {length}"),
+            );
+        }
+    }
+
+    fn unless_http(&mut self, key: &str, url: Option<&str>) {
+        let is_http = |url: &str| {
+            reqwest::Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "http" | "https"))
+        };
+        if let Some(url) = url.filter(|url| !is_http(url)) {
+            self.says(
+                key,
+                format_args!("must be a URL like https://s3.example.com, not {url:?}"),
+            );
+        }
+    }
+}
+
+/// # Errors
+/// Everything that is wrong, each with its names.
+pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
+    let mut wrong = Wrong::default();
+    if let Some(url) = &config.database.url {
+        let url = address::normal(url.expose_secret());
+        if !address::SCHEMES
+            .iter()
+            .any(|scheme| url.starts_with(scheme))
+        {
+            wrong.says(
+                "database.url",
+                "must begin with mysql://, postgres:// or sqlite:",
+            );
+        } else if !address::is_well_formed(&url) {
+            wrong.says(
+                "database.url",
+                "is not a URL; write @ : / ? # % in the password as %40 %3A %2F %3F %23 %25",
+            );
+        }
+    }
+    let (s3, rekognition) = (&config.s3, &config.rekognition);
+    wrong.unless_both(
+        ("s3.access_key", s3.access_key.is_some()),
+        ("s3.secret_key", s3.secret_key.is_some()),
+    );
+    wrong.unless_both(
+        ("rekognition.access_key", rekognition.access_key.is_some()),
+        ("rekognition.secret_key", rekognition.secret_key.is_some()),
+    );
+    for (key, url) in [
+        ("s3.endpoint", &s3.endpoint),
+        ("s3.public_endpoint", &s3.public_endpoint),
+        ("rekognition.endpoint", &rekognition.endpoint),
+    ] {
+        wrong.unless_http(key, url.as_deref());
+    }
+    if let Some(matcher) = rekognition.matcher.as_deref()
+        && !matches!(matcher, "compare" | "collection")
+    {
+        wrong.says(
+            "rekognition.matcher",
+            format_args!("must be compare or collection, not {matcher:?}"),
+        );
+    }
+    if let Some(threshold) = rekognition.similarity_threshold {
+        wrong.unless_within("rekognition.similarity_threshold", threshold, 0.0..=100.0);
+    }
+    wrong.unless_positive("rekognition.faces_per_second", rekognition.faces_per_second);
+    wrong.unless_positive(
+        "rekognition.labels_per_second",
+        rekognition.labels_per_second,
+    );
+    let tokens = &config.tokens;
+    wrong.if_short("tokens.jwt_secret", tokens.jwt_secret.as_ref());
+    wrong.if_short(
+        "tokens.jwt_secret_previous",
+        tokens.jwt_secret_previous.as_ref(),
+    );
+    let uploads = &config.uploads;
+    wrong.unless_within("uploads.put_url_seconds", uploads.put_url_seconds, 1..=WEEK);
+    wrong.unless_within("s3.get_url_seconds", s3.get_url_seconds, 120..=WEEK);
+    wrong.unless_within(
+        "uploads.max_files_per_request",
+        uploads.max_files_per_request,
+        1..=1000,
+    );
+    let worker = &config.worker;
+    wrong.unless_within("worker.concurrency", worker.concurrency, 1..=256);
+    wrong.unless_at_least("worker.lease_seconds", worker.lease_seconds, 10);
+    wrong.unless_at_least("worker.max_attempts", worker.max_attempts, 1);
+    wrong.unless_at_least(
+        "database.acquire_seconds",
+        config.database.acquire_seconds,
+        1,
+    );
+    wrong.unless_at_least(
+        "accounts.registrations_per_minute",
+        config.accounts.registrations_per_minute,
+        1,
+    );
+    let events = &config.events;
+    wrong.unless_at_least("events.retention_seconds", events.retention_seconds, 60);
+    wrong.unless_within(
+        "events.poll_milliseconds",
+        events.poll_milliseconds,
+        10..=60_000,
+    );
+    if wrong.0.is_empty() {
+        Ok(())
+    } else {
+        Err(ConfigError(wrong.0.join("; ")))
+    }
+}
