@@ -36,11 +36,8 @@ pub(super) fn of(error: &figment::Error, figment: &Figment) -> String {
     };
     let text = match &error.kind {
         Kind::UnknownField(field, known) => {
-            let full = if key.is_empty() {
-                field.clone()
-            } else {
-                format!("{key}.{field}")
-            };
+            // The path ends with the unknown key.
+            let full = if key.is_empty() { field } else { &key };
             format!("{full}: there is no such setting, but {}", known.join(", "))
         }
         Kind::InvalidType(actual, wanted) | Kind::InvalidValue(actual, wanted) => {
