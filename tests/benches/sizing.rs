@@ -11,9 +11,7 @@
 
 #![expect(
     clippy::expect_used,
-    clippy::panic,
     clippy::print_stdout,
-    clippy::disallowed_methods,
     reason = "a measurement prints, and a broken premise ends it"
 )]
 

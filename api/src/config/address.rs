@@ -72,7 +72,6 @@ pub(super) fn without(text: &str, url: &str) -> String {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
 

@@ -19,6 +19,10 @@ use crate::photo::graphql::Photo;
 
 /// Something that happened in a gallery.
 #[derive(Interface)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "each lives for the one answer that it becomes"
+)]
 #[graphql(
     field(
         name = "cursor",

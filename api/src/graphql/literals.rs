@@ -14,12 +14,11 @@ use super::problem::Problem;
 /// # Errors
 /// The name.
 pub(super) fn check_unique(document: &str) -> Result<(), Problem> {
-    let mut tokens = Tokens(document);
     // Within parentheses, a set for each `(` and `{` that is open; outside of them braces are
     // selection sets.
     let mut open: Vec<HashSet<&str>> = Vec::new();
     let mut name = None;
-    while let Some(token) = tokens.next() {
+    for token in Tokens(document) {
         match token {
             "(" => open.push(HashSet::new()),
             "{" if !open.is_empty() => open.push(HashSet::new()),
