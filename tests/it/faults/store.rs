@@ -43,7 +43,10 @@ async fn a_store_that_does_not_answer_confirms_nothing_and_says_when_to_ask_agai
     assert!(gate.faults() > 3 * LONG, "{:?}", gate.injected());
     // Slow is not away.
     gate.add(Rule::s3("HEAD", "original", Fault::Delay(Duration::from_secs(2))).times(1));
-    assert_eq!(ada.confirm(&[id.clone()]).await[0]["userErrors"], json!([]));
+    assert_eq!(
+        ada.confirm(std::slice::from_ref(&id)).await[0]["userErrors"],
+        json!([])
+    );
     if aws::analysis_works() {
         wait_out(&app).await;
         let ada = app.fresh(&ada).await;
