@@ -1,8 +1,10 @@
 //! Accounts and sessions.
 
+use entity::refresh_token;
 use harness::TestApp;
 use harness::actor::text;
-use serde_json::json;
+use sea_orm::{EntityTrait as _, PaginatorTrait as _};
+use serde_json::{Value, json};
 
 const SESSION: &str = "accessToken refreshToken user { id email name }";
 
@@ -151,5 +153,135 @@ async fn guessing_is_limited_within_one_request() {
     let refused = answer["errors"].as_array().map_or(0, Vec::len);
     let whole = answer["data"].is_null();
     assert!(whole || refused >= 10, "{answer:#}");
+    app.stop().await;
+}
+
+/// Code of a sign-in from behind a proxy that saw this address, `OK` where it worked.
+async fn sign_in_from(app: &TestApp, address: &str, email: &str, password: &str) -> String {
+    let document = "mutation($input: SignInInput!) { signIn(input: $input) { accessToken userErrors { code } } }";
+    let input = json!({ "email": email, "password": password });
+    let request = app
+        .anonymous()
+        .http()
+        .post(format!("{}/graphql", app.url))
+        .header("x-forwarded-for", address)
+        .json(&json!({ "query": document, "variables": { "input": input } }));
+    let answer: Value = request.send().await.unwrap().json().await.unwrap();
+    if let Some(code) = answer["errors"][0]["extensions"]["code"].as_str() {
+        return code.to_owned();
+    }
+    let payload = &answer["data"]["signIn"];
+    payload["userErrors"][0]["code"].as_str().map_or_else(
+        || {
+            assert!(payload["accessToken"].is_string(), "{answer:#}");
+            "OK".to_owned()
+        },
+        str::to_owned,
+    )
+}
+
+#[tokio::test]
+async fn who_guesses_locks_nobody_out_but_themselves() {
+    let app = TestApp::with(&[("TRUSTED_PROXIES", "1")]).await;
+    let ada = app.user("ada").await;
+    for _ in 0..10 {
+        let code = sign_in_from(&app, "203.0.113.1", &ada.email, "a wrong guess").await;
+        assert_eq!(code, "WRONG_CREDENTIALS");
+    }
+    let code = sign_in_from(&app, "203.0.113.1", &ada.email, &ada.password).await;
+    assert_eq!(code, "RATE_LIMITED", "even with the right password");
+    let code = sign_in_from(&app, "203.0.113.2", &ada.email, &ada.password).await;
+    assert_eq!(code, "OK");
+
+    // Many together: each has one attempt left, and so has the owner, wherever she is.
+    for guesser in 3..12 {
+        for _ in 0..10 {
+            let address = format!("203.0.113.{guesser}");
+            sign_in_from(&app, &address, &ada.email, "a wrong guess").await;
+        }
+    }
+    let guess = async |address: &str| sign_in_from(&app, address, &ada.email, "guess").await;
+    assert_eq!(guess("203.0.113.12").await, "WRONG_CREDENTIALS");
+    assert_eq!(guess("203.0.113.12").await, "RATE_LIMITED");
+    let code = sign_in_from(&app, "203.0.113.13", &ada.email, &ada.password).await;
+    assert_eq!(code, "OK");
+    app.clock.advance(15 * 60);
+    let code = sign_in_from(&app, "203.0.113.1", &ada.email, &ada.password).await;
+    assert_eq!(code, "OK");
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn registrations_from_one_address_have_a_limit() {
+    let app = TestApp::with(&[("REGISTRATIONS_PER_MINUTE", "10")]).await;
+    let register = |round: u32| -> String {
+        let aliases = (0..30).map(|i| {
+            format!(
+                "a{i}: register(input: {{ email: \"{round}x{i}@example.com\", name: \"n\", \
+                 password: \"long enough\" }}) {{ user {{ id }} }} "
+            )
+        });
+        format!("mutation {{ {} }}", aliases.collect::<String>())
+    };
+    for round in 0..2 {
+        let (_, answer) = app.anonymous().send(&register(round), json!({})).await;
+        let users = entity::user::Entity::find().count(app.db().read()).await;
+        assert_eq!(users.unwrap(), 10 * u64::from(round + 1), "{answer:#}");
+        let errors = answer["errors"].as_array().unwrap();
+        assert!(
+            errors
+                .iter()
+                .all(|error| error["extensions"]["code"] == "RATE_LIMITED"
+                    && error["extensions"]["retryAfterSeconds"] == 60)
+        );
+        app.clock.advance(60);
+    }
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn look_alike_addresses_are_one_account_or_none() {
+    let app = TestApp::start().await;
+    let register = async |email: &str, name: &str| {
+        let input = json!({ "email": email, "name": name, "password": "long enough" });
+        let payload = app
+            .anonymous()
+            .attempt("register", "RegisterInput", input, "accessToken")
+            .await;
+        payload["userErrors"][0]["code"].clone()
+    };
+    assert_eq!(
+        register("zo\u{eb}@example.com", "Zo\u{eb}").await,
+        Value::Null
+    );
+    assert_eq!(register("zoe\u{308}@example.com", "Zoe").await, "TAKEN");
+    assert_eq!(register("ZOE\u{308}@example.com", "Zoe").await, "TAKEN");
+    assert_eq!(register("z\u{200b}oe@example.com", "Zoe").await, "INVALID");
+    assert_eq!(register("\u{202e}eoz@example.com", "Zoe").await, "INVALID");
+    assert_eq!(register("zoe@example.com", "\u{202e}eoZ").await, "INVALID");
+    let input = json!({ "email": "ZOE\u{308}@example.com", "password": "long enough" });
+    app.anonymous()
+        .mutate("signIn", "SignInInput", input, "accessToken")
+        .await;
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn ended_refresh_tokens_are_swept() {
+    let app = TestApp::start().await;
+    let tokens = async || {
+        let found = refresh_token::Entity::find().count(app.db().read()).await;
+        found.unwrap()
+    };
+    app.user("ada").await;
+    app.run_jobs().await;
+    assert_eq!(tokens().await, 1);
+    app.clock.advance(20 * 24 * 3600);
+    app.user("bob").await;
+    app.run_jobs().await;
+    assert_eq!(tokens().await, 2);
+    app.clock.advance(11 * 24 * 3600);
+    app.run_jobs().await;
+    assert_eq!(tokens().await, 1, "Ada's has ended");
     app.stop().await;
 }

@@ -210,3 +210,23 @@ async fn an_answers_fields_come_in_the_order_of_the_document() {
     assert!(keys.is_sorted_by_key(|key| place(key)), "{text}");
     app.stop().await;
 }
+
+#[tokio::test]
+async fn a_name_stands_once_in_an_input_object() {
+    let app = TestApp::start().await;
+    let ada = app.user("ada").await;
+    let gallery = ada.gallery("g").await;
+    let labels = "labels: [\"Dog\"], ".repeat(300);
+    for (filter, page) in [(labels.as_str(), "first: 1"), ("", "first: 1, first: 2")] {
+        let document = format!(
+            "query {{ gallery(id: \"{gallery}\") {{ photos({page}, filter: {{ {filter} }}) {{ nodes {{ id }} }} }} }}"
+        );
+        let code = ada.error_code(&document, json!({})).await;
+        assert_eq!(code, "GRAPHQL_VALIDATION_FAILED");
+    }
+    let document = format!(
+        "query {{ gallery(id: \"{gallery}\") {{ photos(first: 1, filter: {{ labels: [\"labels: x\"], text: \"x\" }}) {{ nodes {{ id }} }} }} }}"
+    );
+    ada.query(&document, json!({})).await;
+    app.stop().await;
+}

@@ -315,3 +315,30 @@ async fn twelve_confirmations_at_once_make_one_photo() {
     assert_eq!(count["gallery"]["photoCount"], 1);
     app.stop().await;
 }
+
+#[tokio::test]
+async fn what_no_signature_covers_does_not_stick_to_a_photo() {
+    let app = TestApp::start().await;
+    let ada = app.user("ada").await;
+    let gallery = ada.gallery("g").await;
+    let picture = pictures::plain("a.jpg", 1);
+    let result = ada.request(&gallery, &[picture.file()]).await.remove(0);
+    let target = &result["target"];
+    let id = text(&result["photo"]["id"]);
+    for header in [
+        ("content-encoding", "gzip"),
+        ("content-disposition", "attachment; filename=\"setup.exe\""),
+    ] {
+        let (status, body) = ada.put_with(target, &picture.bytes, &[header]).await;
+        assert_eq!(status, 200, "S3 takes it, too: {body}");
+        let confirmed = ada.confirm(std::slice::from_ref(&id)).await;
+        let code = &confirmed[0]["userErrors"][0]["code"];
+        assert_eq!(code, "UPLOAD_MISMATCH", "{header:?}");
+        assert_eq!(app.objects().await, Vec::<String>::new(), "{header:?}");
+    }
+    let (status, _) = ada.put(target, &picture.bytes).await;
+    assert_eq!(status, 200, "the right one can take its place");
+    let confirmed = ada.confirm(&[id]).await;
+    assert_eq!(confirmed[0]["photo"]["status"], "PROCESSING");
+    app.stop().await;
+}

@@ -7,7 +7,7 @@
 
 use std::borrow::Cow;
 
-use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use s3s::{S3Error, S3Result, s3_error};
@@ -18,6 +18,9 @@ use crate::sigv4::CredentialStore;
 
 /// Seven days: the longest life of a presigned URL.
 const MAX_EXPIRES: u64 = 604_800;
+
+/// A thousand of the longest keys, every character of them escaped, have less.
+const MAX_DELETE_BYTES: u64 = 10 << 20;
 
 /// Refuses a request that S3 would refuse whatever its signature.
 ///
@@ -36,6 +39,7 @@ pub(super) fn check(
         ));
     }
     let query = Query::parse(request.uri.query().unwrap_or_default());
+    check_request(request, &query)?;
     let authorization = authorization(&request.headers)?;
     if query.has("Signature") || authorization.is_some_and(|value| value.starts_with("AWS ")) {
         return Err(s3_error!(
@@ -62,6 +66,31 @@ pub(super) fn check(
     claim.check_scope(region)?;
     claim.check_signed_headers(&request.headers)?;
     claim.check_session(credentials)
+}
+
+/// What s3s answers with 500, or not at all.
+fn check_request(request: &Parts, query: &Query<'_>) -> S3Result<()> {
+    if query
+        .optional("encoding-type")?
+        .is_some_and(|kind| kind != "url")
+    {
+        return Err(s3_error!(
+            InvalidArgument,
+            "Invalid Encoding Method specified in Request"
+        ));
+    }
+    let length = request.headers.get(CONTENT_LENGTH);
+    let length = length.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    if request.method == Method::POST
+        && query.has("delete")
+        && length.is_some_and(|length| length > MAX_DELETE_BYTES)
+    {
+        return Err(s3_error!(
+            MalformedXML,
+            "The XML you provided was not well-formed or did not validate against our published schema"
+        ));
+    }
+    Ok(())
 }
 
 /// Presigners may put `x-amz-*` headers into the (signed) query instead; S3 reads them there.

@@ -8,7 +8,7 @@ use s3s::dto::{
     GetObjectInput, GetObjectOutput, HeadObjectInput, HeadObjectOutput, MetadataDirective,
     PutObjectInput, PutObjectOutput,
 };
-use s3s::{S3Error, S3Request, S3Result, s3_error};
+use s3s::{S3Error, S3ErrorCode, S3Request, S3Result, s3_error};
 
 use super::attributes::{ReadCondition, attributes, refuse_unkept, timestamp};
 use super::checksum::Checksums;
@@ -113,8 +113,13 @@ fn selected(
 ) -> S3Result<Range<u64>> {
     match (range, part) {
         (None, None) => Ok(0..entry.size),
-        (Some(range), None) => range.check(entry.size).map_err(|error| {
-            let mut error = S3Error::from(error);
+        // No range of an empty object has bytes; s3s gives one for a suffix.
+        (Some(range), None) => match range.check(entry.size) {
+            Ok(bytes) if !bytes.is_empty() => Ok(bytes),
+            Ok(_) => Err(S3Error::new(S3ErrorCode::InvalidRange)),
+            Err(error) => Err(S3Error::from(error)),
+        }
+        .map_err(|mut error| {
             error.set_message("The requested range is not satisfiable");
             let mut headers = http::HeaderMap::new();
             if let Ok(value) = format!("bytes */{}", entry.size).parse() {

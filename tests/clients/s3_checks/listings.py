@@ -77,3 +77,5 @@ def list_with_delimiter():
             seen += [item["Prefix"] for item in page.get("CommonPrefixes", [])]
         assert seen == ["tree/a", "tree/b/", "tree/d+ ü/", "tree/e"], (operation, seen)
     assert s3.list_objects_v2(Bucket=BUCKET, MaxKeys=0)["KeyCount"] == 0
+    for operation in (s3.list_objects_v2, s3.list_objects):
+        refused("InvalidArgument", 400, operation, Bucket=BUCKET, EncodingType="bad")

@@ -64,6 +64,8 @@ def empty_object():
     put("empty", b"")
     assert get("empty") == b""
     assert s3.head_object(Bucket=BUCKET, Key="empty")["ContentLength"] == 0
+    for asked in ["bytes=-1", "bytes=0-", "bytes=0-0"]:
+        refused("InvalidRange", 416, s3.get_object, Bucket=BUCKET, Key="empty", Range=asked)
 
 
 @check
@@ -71,6 +73,12 @@ def large_object_streams_both_ways():
     body = b"0123456789abcdef" * (3 << 16) + b"tail"
     put("large", body)
     assert get("large") == body
+
+
+@check
+def endless_list_of_deletes_is_refused():
+    objects = [{"Key": "k" * 1000}] * 12_000
+    refused("MalformedXML", 400, s3.delete_objects, Bucket=BUCKET, Delete={"Objects": objects})
 
 
 @check
