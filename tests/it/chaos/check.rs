@@ -70,10 +70,8 @@ pub(super) async fn all_ready(db: &Db, gallery: &str, confirmed: &[String]) {
 async fn jobs(db: &Db) -> Vec<job::Model> {
     let jobs = job::Entity::find().all(db.read()).await.unwrap();
     // These stand for ever.
-    let stand = ["reap_uploads", "sweep_events"];
-    jobs.into_iter()
-        .filter(|job| !stand.contains(&job.kind.as_str()))
-        .collect()
+    let stands = |job: &job::Model| job.kind.starts_with("sweep_") || job.kind == "reap_uploads";
+    jobs.into_iter().filter(|job| !stands(job)).collect()
 }
 
 /// Waits until no job is left, not even a buried one.

@@ -115,7 +115,7 @@ async fn a_wrong_clock_is_waited_out_and_not_taken_for_a_wrong_key() {
     };
     let body = "<Error><Code>RequestTimeTooSkewed</Code><Message>The difference between the request \
                 time and the current time is too large.</Message></Error>";
-    gate.add(Rule::s3("GET", "original", skewed(body)).times(1));
+    gate.add(Rule::s3("GET", "x-id=GetObject", skewed(body)).times(1));
     app.run_jobs().await;
     let photo = ada.photo(&ids[0], ANALYSIS).await;
     assert_eq!(
