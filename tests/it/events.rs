@@ -276,11 +276,15 @@ async fn image_urls_of_a_long_subscription_are_never_stale() {
     let selection = "__typename cursor ... on PhotoChanged { photoId photo { status image(size: THUMBNAIL) { expiresAt } } }";
     let mut events = ada.follow_with(&gallery, None, selection).await;
     for n in 0..3 {
-        ada.upload(&gallery, &[pictures::plain(&format!("{n}.jpg"), n)])
+        let ids = ada
+            .upload(&gallery, &[pictures::plain(&format!("{n}.jpg"), n)])
             .await;
         app.run_jobs().await;
+        // Of this photo: of the one before there may be events that were on their way.
         let ready = events
-            .until_some(|event| event["photo"]["status"] == "READY")
+            .until_some(|event| {
+                event["photoId"] == json!(ids[0]) && event["photo"]["status"] == "READY"
+            })
             .await;
         let expires = ready.last().unwrap()["photo"]["image"]["expiresAt"]
             .as_str()

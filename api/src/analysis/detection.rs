@@ -56,7 +56,8 @@ impl AnalyseHandler {
         let now = self.clock.now();
         let kept = keep_faces(&*transaction, &self.clock, photo, faces).await?;
         step::set(&*transaction, photo.id, Step::Faces, Change::Done, now).await?;
-        settle_grouping(&*transaction, &self.clock, photo, &kept).await?;
+        let priority = crate::people::group_priority(round.matcher);
+        settle_grouping(&*transaction, &self.clock, photo, &kept, priority).await?;
         self.close(transaction, round).await?;
         Ok(Ended::Recorded)
     }
@@ -90,6 +91,7 @@ pub(super) async fn settle_grouping(
     clock: &Clock,
     photo: &photo::Model,
     faces: &[face::Grouping],
+    priority: i32,
 ) -> Result<(), JobError> {
     let waiting = faces.contains(&face::Grouping::Waiting);
     let change = if waiting {
@@ -104,7 +106,7 @@ pub(super) async fn settle_grouping(
         let job = NewJob {
             kind: crate::people::GROUP,
             subject: photo.gallery_id.to_string(),
-            priority: crate::people::GROUP_PRIORITY,
+            priority,
             delay: Duration::ZERO,
         };
         queue::enqueue(connection, clock, job).await?;

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use entity::analysis_step::{State, Step};
+use entity::gallery::Matcher;
 use entity::{PhotoId, Timestamp, analysis_step, gallery, photo};
 use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _, QuerySelect as _};
 use uuid::Uuid;
@@ -64,6 +65,7 @@ pub(super) struct Round<'a> {
     pub(super) lease: &'a Lease,
     pub(super) photo: photo::Model,
     pub(super) face_analysis: bool,
+    pub(super) matcher: Matcher,
     steps: Vec<analysis_step::Model>,
     /// When the steps that fail in this round are tried again.
     delay: Duration,
@@ -150,6 +152,7 @@ impl AnalyseHandler {
             lease,
             photo,
             face_analysis: gallery.face_analysis,
+            matcher: gallery.matcher,
             steps: rows,
             delay,
             retry_at: self.clock.now().plus_millis(millis),

@@ -168,7 +168,7 @@ impl AnalysisService {
             .into_tuple()
             .all(&**transaction)
             .await?;
-        detection::settle_grouping(&**transaction, &self.clock, photo, &groupings)
+        detection::settle_grouping(&**transaction, &self.clock, photo, &groupings, 0)
             .await
             .map_err(JobError::into_error)
     }

@@ -337,6 +337,7 @@ async fn what_can_never_work_is_given_up_at_once() {
 #[tokio::test]
 async fn not_yet_is_no_attempt() {
     let test = TestDb::new().await;
+    test.enqueue("work", "a", 0).await;
     let handler = Recorder::new(|| Ok(Outcome::Again(Duration::from_secs(10))));
     let worker = test.worker(handler.clone());
     for _ in 0..5 {

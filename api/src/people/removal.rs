@@ -6,7 +6,7 @@ use entity::{PersonId, PhotoId, face, gallery, photo_label};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
 
 use super::service::PeopleService;
-use super::{GROUP, GROUP_PRIORITY, tally};
+use super::{GROUP, group_priority, tally};
 use crate::job::{JobError, NewJob, queue};
 
 impl PeopleService {
@@ -64,7 +64,7 @@ impl PeopleService {
             let job = NewJob {
                 kind: GROUP,
                 subject: gallery.id.to_string(),
-                priority: GROUP_PRIORITY,
+                priority: group_priority(gallery.matcher),
                 delay: Duration::ZERO,
             };
             queue::enqueue(&*txn, self.clock(), job).await?;
