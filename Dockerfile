@@ -47,7 +47,9 @@ COPY --from=build /out/eventgallery /usr/local/bin/eventgallery
 COPY --from=build --chown=65532:65532 /out/data /data
 ENV EVENTGALLERY_LISTEN=0.0.0.0:8080 \
     EVENTGALLERY_DATA_DIR=/data \
-    LOG_JSON=true
+    LOG_JSON=true \
+    MIMALLOC_ALLOW_THP=0 \
+    MIMALLOC_PURGE_DELAY=0
 WORKDIR /data
 # By number, so that Kubernetes can tell that it is not root.
 USER 65532:65532

@@ -185,6 +185,8 @@ pub struct Worker {
     pub lease_seconds: u32,
     /// Attempts before a job is given up.
     pub max_attempts: u32,
+    /// Mebibytes that all pictures being decoded in this process may take together.
+    pub decode_memory_mb: u32,
 }
 
 /// `[events]`

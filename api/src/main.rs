@@ -10,6 +10,12 @@ use eventgallery::config::Config;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// What the allocator is told: no huge pages, which cannot be given back in part, and what is freed
+/// goes back at once. Without that the process holds 100 to 150 MB more after some pictures.
+#[cfg(unix)]
+const ALLOCATOR_OPTIONS: [(&str, &str); 2] =
+    [("MIMALLOC_ALLOW_THP", "0"), ("MIMALLOC_PURGE_DELAY", "0")];
+
 /// GraphQL backend for event photos: presigned uploads to S3, analysis with Rekognition.
 #[derive(Parser)]
 #[command(version, about)]
@@ -58,6 +64,28 @@ fn main() -> ExitCode {
     }
 }
 
+/// The allocator reads its options from the environment before `main`; to set them from here would be
+/// unsafe code. So, unless they are set, the process begins anew with them: the same process with the
+/// same arguments, once.
+#[cfg(unix)]
+fn begin_with_allocator_options() {
+    use std::os::unix::process::CommandExt as _;
+    let missing = ALLOCATOR_OPTIONS
+        .iter()
+        .filter(|(name, _)| std::env::var_os(name).is_none());
+    let missing: Vec<_> = missing.copied().collect();
+    let Ok(program) = std::env::current_exe() else {
+        return;
+    };
+    let mut arguments = std::env::args_os();
+    if let (false, Some(name)) = (missing.is_empty(), arguments.next()) {
+        let mut again = std::process::Command::new(program);
+        again.arg0(name).args(arguments).envs(missing);
+        // Comes back only where it failed: then it goes on with what there is.
+        let _ = again.exec();
+    }
+}
+
 #[expect(
     clippy::print_stderr,
     reason = "why a command failed goes to standard error, log or no log"
@@ -73,6 +101,8 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Some(Command::Samples { folder }) => return demo::write_samples(folder),
         _ => {}
     }
+    #[cfg(unix)]
+    begin_with_allocator_options();
     let config = Config::load(&cli.config)?;
     eventgallery::descriptors::raise_limit();
     let runtime = tokio::runtime::Runtime::new()?;

@@ -1,7 +1,7 @@
 //! From the confirmed upload to READY.
 
 use harness::pictures::{self, Picture};
-use harness::{TestApp, aws};
+use harness::{TestApp, aws, bombs};
 use serde_json::{Value, json};
 
 const EVERYTHING: &str = "status width height takenAt camera location { latitude longitude } thumbhash
@@ -76,6 +76,40 @@ async fn a_photo_of_people_becomes_ready_with_faces_people_and_labels() {
         );
         app.stop().await;
     }
+}
+
+#[tokio::test]
+async fn an_original_that_may_tell_a_place_stays_with_editors() {
+    if !aws::analysis_works() {
+        return;
+    }
+    let app = TestApp::start().await;
+    let (ada, bob) = (app.user("ada").await, app.user("bob").await);
+    let gallery = ada.gallery("g").await;
+    ada.admit(&gallery, &bob, "VIEWER").await;
+    let xmp = b"http://ns.adobe.com/xap/1.0/\0<rdf:Description exif:GPSLatitude=\"48,12.5N\"/>";
+    let told = pictures::jpeg(&pictures::gradient(400, 300, 1));
+    let length = u16::try_from(xmp.len() + 2).unwrap().to_be_bytes();
+    let told = [&told[..2], &[0xff, 0xe1], &length, xmp, &told[2..]].concat();
+    let files = [
+        Picture::jpeg("xmp.jpg", told),
+        // Refused as EXIF, whatever it holds.
+        Picture::jpeg("bomb.jpg", bombs::exif_jpeg()),
+        pictures::plain("plain.jpg", 2),
+    ];
+    let ids = ada.upload(&gallery, &files).await;
+    app.run_jobs().await;
+    let selection = "status location { latitude } downloadUrl image(size: ORIGINAL) { url }";
+    for (id, shown) in ids.iter().zip([false, false, true]) {
+        let photo = bob.photo(id, selection).await;
+        assert_eq!(photo["status"], "READY");
+        assert!(photo["location"].is_null());
+        assert_eq!(photo["image"].is_object(), shown, "{photo:#}");
+        assert_eq!(photo["downloadUrl"].is_string(), shown, "{photo:#}");
+        let own = ada.photo(id, selection).await;
+        assert!(own["image"].is_object() && own["downloadUrl"].is_string());
+    }
+    app.stop().await;
 }
 
 #[tokio::test]

@@ -1,7 +1,11 @@
 //! What cannot become a photo gets a code, and nothing else stops.
 
+use std::time::Duration;
+
+use harness::database::TestDatabase;
 use harness::pictures::{self, Picture};
-use harness::{TestApp, aws};
+use harness::process::Server;
+use harness::{Actor, TestApp, aws, bombs};
 use serde_json::{Value, json};
 
 #[tokio::test]
@@ -158,6 +162,106 @@ async fn bytes_that_are_no_picture_fail_with_a_code_and_the_others_go_on() {
     let again = ada.request(&gallery, &[pictures[1].file()]).await.remove(0);
     assert!(again["target"].is_object(), "{again:#}");
     app.stop().await;
+}
+
+#[tokio::test]
+async fn no_picture_takes_the_process_its_memory() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = TestDatabase::create(folder.path()).await;
+    let server = Server::start(folder.path(), &database.url);
+    let ada = Actor::at(&server.url, "ada").await;
+    let gallery = ada.gallery("g").await;
+    let camera = |megapixels: u32, seed| {
+        let (width, height) = match megapixels {
+            24 => (6000, 4000),
+            _ => (9504, 6336),
+        };
+        pictures::jpeg(&pictures::gradient(width, height, seed))
+    };
+    let mut long = pictures::plain("", 7).bytes;
+    long.resize(50 << 20, 0);
+    let (jpeg, png, webp) = ("image/jpeg", "image/png", "image/webp");
+    let mut cases = vec![
+        ("exif.jpg", jpeg, bombs::exif_jpeg(), ""),
+        ("exif.png", png, bombs::exif_png(), ""),
+        ("profile.png", png, bombs::profile_png(900 << 20), ""),
+        ("deep.png", png, bombs::deep_png(10_950, false), ""),
+        (
+            "interlaced.png",
+            png,
+            bombs::deep_png(10_950, true),
+            "PIXELS_EXCEED_MEMORY",
+        ),
+        (
+            "progressive.jpg",
+            jpeg,
+            bombs::lying_jpeg(0xc2, (12_000, 9_900)),
+            "PIXELS_EXCEED_MEMORY",
+        ),
+        (
+            "animated.webp",
+            webp,
+            bombs::animated_webp(),
+            "PIXELS_EXCEED_MEMORY",
+        ),
+        (
+            "lie.jpg",
+            jpeg,
+            bombs::lying_jpeg(0xc0, (10_900, 10_900)),
+            "TRUNCATED",
+        ),
+        (
+            "half.jpg",
+            jpeg,
+            bombs::half(&pictures::plain("", 8).bytes),
+            "TRUNCATED",
+        ),
+        ("61.jpg", jpeg, camera(61, 9), ""),
+    ];
+    for seed in 0..4 {
+        cases.push(("24.jpg", jpeg, camera(24, seed), ""));
+        let mut long = long.clone();
+        long.push(seed);
+        long.remove(long.len() - 2);
+        cases.push(("long.jpg", jpeg, long, ""));
+    }
+    for sample in pictures::samples() {
+        cases.push(("sample.jpg", jpeg, sample.bytes, ""));
+    }
+    let pictures: Vec<Picture> = cases
+        .iter()
+        .map(|(name, content_type, bytes, _)| Picture {
+            name: (*name).to_owned(),
+            content_type,
+            bytes: bytes.clone(),
+        })
+        .collect();
+    let ids = ada.upload(&gallery, &pictures).await;
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(300);
+    for (id, (name, _, _, code)) in ids.iter().zip(&cases) {
+        let photo = loop {
+            let photo = ada.photo(id, "status failureCode").await;
+            if photo["status"] != "PROCESSING" {
+                break photo;
+            }
+            let late = tokio::time::Instant::now() > deadline;
+            assert!(!late, "{name}: {}", server.process.log());
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        };
+        if code.is_empty() {
+            assert_eq!(photo["status"], "READY", "{name}: {photo:#}");
+        } else {
+            assert_eq!(photo["status"], "FAILED", "{name}: {photo:#}");
+            assert_eq!(photo["failureCode"], *code, "{name}");
+        }
+    }
+    if let Some(bytes) = server.process.peak_memory() {
+        let megabytes = bytes >> 20;
+        assert!(megabytes < 400, "{megabytes} MB with the models loaded");
+        println!("{megabytes} MB at most");
+    }
+    drop(server);
+    database.drop().await;
 }
 
 #[tokio::test]

@@ -7,38 +7,9 @@ use harness::Actor;
 use harness::actor::text;
 use harness::database::TestDatabase;
 use harness::pictures::{self, Picture};
-use harness::process::Process;
+use harness::process::Server;
 use local::{LocalAws, LocalConfig};
 use serde_json::json;
-
-/// A server process; killed when dropped.
-struct Server {
-    process: Process,
-    url: String,
-}
-
-impl Server {
-    fn start(folder: &Path, database: &str) -> Self {
-        let data = folder.join("data").display().to_string();
-        let environment = [
-            ("DATA_DIR", data.as_str()),
-            ("DATABASE_URI", database),
-            ("EVENTGALLERY_LISTEN", "127.0.0.1:0"),
-            ("WORKER_LEASE_SECONDS", "10"),
-        ];
-        let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        let mut process = Process::start(folder, "server", &[], &environment.into());
-        let line = process.first_line();
-        let url = line
-            .split_whitespace()
-            .last()
-            .expect("where GraphiQL is")
-            .trim_end_matches("/graphql")
-            .to_owned();
-        assert!(url.starts_with("http://127.0.0.1:"), "{line}");
-        Self { process, url }
-    }
-}
 
 #[tokio::test]
 async fn nothing_is_lost_or_doubled_by_kill_9() {

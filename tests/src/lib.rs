@@ -14,6 +14,7 @@
 pub mod actor;
 pub mod app;
 pub mod aws;
+pub mod bombs;
 pub mod database;
 pub mod disk;
 pub mod events;

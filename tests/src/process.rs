@@ -99,6 +99,36 @@ impl Drop for Process {
     }
 }
 
+/// `eventgallery serve`, with its own worker and the stand-ins; killed when dropped.
+#[derive(Debug)]
+pub struct Server {
+    /// The process.
+    pub process: Process,
+    /// Where it answers.
+    pub url: String,
+}
+
+impl Server {
+    /// Starts it on a data folder in `folder`, and waits until it answers.
+    pub fn start(folder: &Path, database: &str) -> Self {
+        let data = folder.join("data").display().to_string();
+        let environment = [
+            ("DATA_DIR", data.as_str()),
+            ("DATABASE_URI", database),
+            ("EVENTGALLERY_LISTEN", "127.0.0.1:0"),
+            ("WORKER_LEASE_SECONDS", "10"),
+        ];
+        let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let mut process = Process::start(folder, "server", &[], &environment.into());
+        let line = process.first_line();
+        let url = line.split_whitespace().last();
+        let url = url.expect("where GraphiQL is").trim_end_matches("/graphql");
+        let url = url.to_owned();
+        assert!(url.starts_with("http://127.0.0.1:"), "{line}");
+        Self { process, url }
+    }
+}
+
 /// The binary beside the tests.
 #[must_use]
 pub fn binary() -> PathBuf {

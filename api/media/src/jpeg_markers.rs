@@ -5,6 +5,8 @@
 pub(crate) struct Segment<'a> {
     /// Second byte of the marker.
     pub(crate) marker: u8,
+    /// Where its marker stands.
+    pub(crate) start: usize,
     /// What stands between its length and its end; cut off where the file is.
     pub(crate) payload: &'a [u8],
 }
@@ -31,6 +33,11 @@ impl<'a> Segments<'a> {
     /// Once they are walked: whether the end-of-image marker was reached.
     pub(crate) fn is_complete(&self) -> bool {
         self.complete
+    }
+
+    /// Once they are walked: where the end-of-image marker stands.
+    pub(crate) fn end(&self) -> usize {
+        self.position.saturating_sub(2)
     }
 
     /// Once they are walked: what follows the end of the image.
@@ -73,6 +80,7 @@ impl<'a> Iterator for Segments<'a> {
             self.complete = true;
             return None;
         }
+        let start = self.position - 2;
         let rest = self.bytes.get(self.position..).unwrap_or_default();
         let Some((length, _)) = rest.split_first_chunk() else {
             self.position = self.bytes.len();
@@ -82,6 +90,7 @@ impl<'a> Iterator for Segments<'a> {
         self.position += length;
         Some(Segment {
             marker,
+            start,
             payload: rest.get(2..length.min(rest.len())).unwrap_or_default(),
         })
     }
@@ -113,6 +122,7 @@ mod tests {
             segments(&file).next(),
             Some(Segment {
                 marker: 0xe1,
+                start: 2,
                 payload: b"\xff\xd8\xff\xd9"
             })
         );

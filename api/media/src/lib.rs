@@ -7,7 +7,10 @@
 pub mod decode;
 mod jpeg_markers;
 pub mod metadata;
+mod parts;
+mod png_chunks;
 pub mod renditions;
+mod riff_chunks;
 pub mod sniff;
 
 pub use metadata::Facts;
@@ -42,6 +45,17 @@ pub enum MediaError {
         /// The limit.
         limit: u64,
     },
+    /// Decoding takes more memory than allowed, however it is done.
+    #[error(
+        "decoding the picture takes {needed} MB of memory, more than the {limit} MB allowed; \
+         baseline JPEG takes least"
+    )]
+    TooMuchMemory {
+        /// In mebibytes.
+        needed: u64,
+        /// In mebibytes.
+        limit: u64,
+    },
 }
 
 impl MediaError {
@@ -54,6 +68,7 @@ impl MediaError {
             Self::Truncated => "TRUNCATED",
             Self::Corrupt => "CORRUPT",
             Self::TooManyPixels { .. } => "TOO_MANY_PIXELS",
+            Self::TooMuchMemory { .. } => "PIXELS_EXCEED_MEMORY",
         }
     }
 }
@@ -75,24 +90,34 @@ pub struct Processed {
     pub facts: Facts,
 }
 
+/// What a picture may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Most pixels by the file's header.
+    pub max_pixels: u64,
+    /// Most bytes of memory while it is decoded and its renditions are made; the file itself is not
+    /// counted.
+    pub memory: u64,
+}
+
 /// Checks the bytes and makes the renditions, on this thread.
 ///
 /// # Errors
 /// Why the picture is not taken.
-pub fn process(bytes: &[u8], declared: &str, max_pixels: u64) -> Result<Processed, MediaError> {
+pub fn process(bytes: &[u8], declared: &str, limits: Limits) -> Result<Processed, MediaError> {
     let format = sniff::check(bytes, declared)?;
+    let plan = decode::plan(bytes, format, limits)?;
     let facts = metadata::read(bytes, format);
-    let decoded = decode::decode(bytes, format, max_pixels)?;
-    renditions::make(decoded, facts)
+    renditions::make(plan.decode()?, facts)
 }
 
-/// Checks format and header, and tells how many bytes of memory [`process`] takes at the worst
-/// moment, the file itself not counted.
+/// Checks format and headers, and tells how many bytes of memory [`process`] takes at the worst
+/// moment, the file itself not counted. As long as the file may be, this walks over it: not for an
+/// async thread.
 ///
 /// # Errors
-/// As [`process`], as far as the header tells.
-pub fn peak_memory(bytes: &[u8], declared: &str, max_pixels: u64) -> Result<u64, MediaError> {
+/// As [`process`], as far as the headers tell.
+pub fn peak_memory(bytes: &[u8], declared: &str, limits: Limits) -> Result<u64, MediaError> {
     let format = sniff::check(bytes, declared)?;
-    let header = decode::header(bytes, format, max_pixels)?;
-    Ok(header.peak_memory(bytes.len() as u64))
+    Ok(decode::plan(bytes, format, limits)?.memory())
 }

@@ -6,9 +6,9 @@ use bytes::Bytes;
 use fast_image_resize::images::{Image, ImageRef};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 use image::codecs::jpeg::JpegEncoder;
-use image::{DynamicImage, ExtendedColorType, ImageEncoder as _, RgbImage, RgbaImage};
+use image::{DynamicImage, ExtendedColorType, ImageEncoder as _, RgbImage};
 
-use super::decode::{Decoded, Pixels};
+use super::decode::Decoded;
 use super::{Facts, MediaError, Processed};
 
 /// Longest side of the preview in pixels.
@@ -44,25 +44,16 @@ pub struct Rendition {
 /// Makes all renditions. The full picture is dropped once the preview exists: what turns, flattens
 /// and shrinks further works on the small one.
 pub(super) fn make(decoded: Decoded, facts: Facts) -> Result<Processed, MediaError> {
-    let Decoded { pixels, profile } = decoded;
-    let (stored, small) = match pixels {
-        Pixels::Rgb(image) => {
-            let size = image.dimensions();
-            let (width, height) = fit(size, PREVIEW_SIDE);
-            let raw = resize(image.into_raw(), size, (width, height), PixelType::U8x3)?;
-            (size, RgbImage::from_raw(width, height, raw))
-        }
-        Pixels::Rgba(image) => {
-            let size = image.dimensions();
-            let (width, height) = fit(size, PREVIEW_SIDE);
-            let raw = resize(image.into_raw(), size, (width, height), PixelType::U8x4)?;
-            (
-                size,
-                RgbaImage::from_raw(width, height, raw).map(|image| flatten(&image)),
-            )
-        }
-    };
-    let mut preview = DynamicImage::ImageRgb8(small.ok_or(MediaError::Corrupt)?);
+    let Decoded {
+        pixels,
+        size: stored,
+        profile,
+    } = decoded;
+    let decoded = pixels.dimensions();
+    let (width, height) = fit(stored, PREVIEW_SIDE);
+    let raw = resize(pixels.into_raw(), decoded, (width, height))?;
+    let small = RgbImage::from_raw(width, height, raw).ok_or(MediaError::Corrupt)?;
+    let mut preview = DynamicImage::ImageRgb8(small);
     preview.apply_orientation(facts.orientation);
     let preview = preview.into_rgb8();
     let turned = facts.orientation.to_exif() >= 5;
@@ -99,28 +90,20 @@ fn shrink(image: &RgbImage, side: u32) -> Result<RgbImage, MediaError> {
     if (width, height) == size {
         return Ok(image.clone());
     }
-    let raw = resized(image.as_raw(), size, (width, height), PixelType::U8x3)?;
+    let raw = resized(image.as_raw(), size, (width, height))?;
     RgbImage::from_raw(width, height, raw).ok_or(MediaError::Corrupt)
 }
 
-fn resize(
-    raw: Vec<u8>,
-    from: (u32, u32),
-    to: (u32, u32),
-    pixel: PixelType,
-) -> Result<Vec<u8>, MediaError> {
+/// Takes the picture, so that it is gone before anything else is made.
+fn resize(raw: Vec<u8>, from: (u32, u32), to: (u32, u32)) -> Result<Vec<u8>, MediaError> {
     if from == to {
         return Ok(raw);
     }
-    resized(&raw, from, to, pixel)
+    resized(&raw, from, to)
 }
 
-fn resized(
-    raw: &[u8],
-    from: (u32, u32),
-    to: (u32, u32),
-    pixel: PixelType,
-) -> Result<Vec<u8>, MediaError> {
+fn resized(raw: &[u8], from: (u32, u32), to: (u32, u32)) -> Result<Vec<u8>, MediaError> {
+    let pixel = PixelType::U8x3;
     let source = ImageRef::new(from.0, from.1, raw, pixel).map_err(|_| MediaError::Corrupt)?;
     let mut target = Image::new(to.0, to.1, pixel);
     let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Lanczos3));
@@ -130,16 +113,14 @@ fn resized(
     Ok(target.into_vec())
 }
 
-/// Puts the picture onto white.
-fn flatten(image: &RgbaImage) -> RgbImage {
-    RgbImage::from_fn(image.width(), image.height(), |x, y| {
-        let [r, g, b, alpha] = image.get_pixel(x, y).0;
-        let onto_white = |value: u8| {
-            let mixed = u32::from(value) * u32::from(alpha) + 255 * (255 - u32::from(alpha));
-            u8::try_from((mixed + 127) / 255).unwrap_or(u8::MAX)
-        };
-        image::Rgb([onto_white(r), onto_white(g), onto_white(b)])
-    })
+/// Bytes that making the renditions of a decoded picture takes at the worst moment, the picture
+/// counted: while it is resized (first in one direction), or while the preview is encoded.
+pub(super) fn memory((width, height): (u32, u32)) -> u64 {
+    let (to_width, to_height) = fit((width, height), PREVIEW_SIDE);
+    let bytes = |width: u32, height: u32| u64::from(width) * u64::from(height) * 3;
+    let preview = bytes(to_width, to_height);
+    let between = bytes(to_width, height).max(bytes(width, to_height));
+    (bytes(width, height) + between + preview).max(preview * 4)
 }
 
 fn encode_within(image: &RgbImage, profile: Option<&[u8]>) -> Result<Rendition, MediaError> {

@@ -43,6 +43,8 @@ impl AnalyseHandler {
         let (gallery, id) = (photo.gallery_id, photo.id);
         let extension =
             Format::from_content_type(&photo.content_type).map_or("jpg", Format::extension);
+        let length = u64::try_from(photo.byte_size).unwrap_or_default();
+        let room = self.media.room_for(length).await;
         let bytes = self
             .store
             .get(
@@ -51,7 +53,7 @@ impl AnalyseHandler {
             )
             .await
             .map_err(Failure::of_original)?;
-        let processed = self.media.process(bytes, &photo.content_type).await?;
+        let processed = self.media.process(bytes, room, &photo.content_type).await?;
         for (key, rendition) in [
             (ObjectKey::preview(gallery, id), &processed.preview),
             (ObjectKey::thumbnail(gallery, id), &processed.thumbnail),

@@ -35,10 +35,6 @@ use crate::upload::job::ReapUploads;
 use crate::upload::service::UploadService;
 use crate::vision::Analyser;
 
-/// Memory for pictures being decoded at the same time, in bytes: the whole process stays below
-/// 400 MB with the local models loaded.
-const DECODE_MEMORY: u64 = 96 << 20;
-
 /// What is needed to make services and jobs.
 pub(super) struct Wiring<'a> {
     pub(super) config: &'a Config,
@@ -97,7 +93,8 @@ impl Wiring<'_> {
         let (db, clock, store) = (self.db, self.clock, self.store);
         let media = Media::new(MediaSettings {
             max_pixels: self.config.uploads.max_pixels,
-            memory: DECODE_MEMORY,
+            memory: u64::from(self.config.worker.decode_memory_mb) << 20,
+            files: self.config.uploads.max_byte_size,
         });
         let analyse = AnalyseHandler::new(
             db.clone(),

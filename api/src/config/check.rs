@@ -150,6 +150,11 @@ pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
     wrong.unless_within("worker.concurrency", worker.concurrency, 1..=256);
     wrong.unless_at_least("worker.lease_seconds", worker.lease_seconds, 10);
     wrong.unless_at_least("worker.max_attempts", worker.max_attempts, 1);
+    wrong.unless_within(
+        "worker.decode_memory_mb",
+        worker.decode_memory_mb,
+        16..=65_536,
+    );
     wrong.unless_at_least(
         "database.acquire_seconds",
         config.database.acquire_seconds,

@@ -107,6 +107,7 @@ pub const ENVIRONMENT: &[Variable] = &[
     literal(&["WORKER_CONCURRENCY"], "worker.concurrency"),
     literal(&["WORKER_LEASE_SECONDS"], "worker.lease_seconds"),
     literal(&["WORKER_MAX_ATTEMPTS"], "worker.max_attempts"),
+    literal(&["WORKER_DECODE_MEMORY_MB"], "worker.decode_memory_mb"),
     literal(&["EVENT_RETENTION_SECONDS"], "events.retention_seconds"),
     literal(&["EVENT_POLL_MILLISECONDS"], "events.poll_milliseconds"),
     text(&["METRICS_LISTEN"], "metrics.listen"),

@@ -1,14 +1,15 @@
 //! The image of a request: where it comes from, its limits, and its pixels the right way up.
 //!
 //! Limits are those of "Guidelines and quotas in Amazon Rekognition": 5 MB as bytes, 15 MB as S3
-//! object, 80 pixels at least and 10,000 at most on either side, JPEG or PNG.
-
-use std::io::Cursor;
+//! object, 80 pixels at least and 10,000 at most on either side, JPEG or PNG. Decoding has a limit of
+//! ours besides: a large image is decoded smaller, which no box shows, since boxes are relative; one
+//! that cannot be (interlaced or progressive, beyond some 30 megapixels) is `ImageTooLarge` here.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, RgbImage};
+use image::{DynamicImage, RgbImage};
+use media::{Format, Limits, MediaError};
 use sha2::{Digest, Sha256};
 
 use super::error::ApiError;
@@ -19,9 +20,10 @@ const MAX_INLINE_BYTES: usize = 5 << 20;
 const MAX_OBJECT_BYTES: u64 = 15 << 20;
 const MIN_SIDE: u32 = 80;
 const MAX_SIDE: u32 = 10_000;
-/// What a decoder may produce: the largest image with four bytes a pixel. A PNG of the same size
-/// with eight bytes a pixel is refused.
-const MAX_DECODED_BYTES: u64 = MAX_SIDE as u64 * MAX_SIDE as u64 * 4;
+const LIMITS: Limits = Limits {
+    max_pixels: MAX_SIDE as u64 * MAX_SIDE as u64,
+    memory: 128 << 20,
+};
 
 /// The encoded image, not looked at yet.
 pub(crate) struct SourceImage {
@@ -118,39 +120,38 @@ impl SourceImage {
     /// [`ApiError::InvalidImageFormat`], [`ApiError::ImageTooLarge`], or invalid parameters for
     /// an image below 80 pixels, as the service answers it.
     pub(crate) fn decode(&self) -> Result<RgbImage, ApiError> {
-        let format = match image::guess_format(&self.bytes) {
-            Ok(format @ (ImageFormat::Jpeg | ImageFormat::Png)) => format,
+        let format = match media::sniff::sniff(&self.bytes) {
+            Ok(format @ (Format::Jpeg | Format::Png)) => format,
             _ => return Err(ApiError::InvalidImageFormat),
         };
-        let mut decoder = ImageReader::with_format(Cursor::new(&self.bytes), format)
-            .into_decoder()
-            .map_err(unreadable)?;
-        let (width, height) = decoder.dimensions();
+        let plan = media::decode::plan(&self.bytes, format, LIMITS).map_err(unreadable)?;
+        let (width, height) = plan.size();
         if width < MIN_SIDE || height < MIN_SIDE {
             return Err(ApiError::invalid_parameters());
         }
-        if width > MAX_SIDE || height > MAX_SIDE || decoder.total_bytes() > MAX_DECODED_BYTES {
+        if width > MAX_SIDE || height > MAX_SIDE {
             return Err(ApiError::ImageTooLarge(format!(
                 "Image of {width} x {height} pixels exceeds the allowed limit of {MAX_SIDE} x {MAX_SIDE}"
             )));
         }
-        let orientation = match format {
-            ImageFormat::Jpeg => decoder.orientation().ok(),
-            _ => None,
-        };
-        let mut image = DynamicImage::from_decoder(decoder).map_err(unreadable)?;
-        if let Some(orientation) = orientation {
-            image.apply_orientation(orientation);
+        let pixels = plan.decode().map_err(unreadable)?.pixels;
+        if format == Format::Png {
+            return Ok(pixels);
         }
+        let mut image = DynamicImage::ImageRgb8(pixels);
+        image.apply_orientation(media::metadata::read(&self.bytes, format).orientation);
         Ok(image.into_rgb8())
     }
 }
 
-fn unreadable(error: ImageError) -> ApiError {
-    // Dimensions so large that the decoder gives up before it can state them.
-    if let ImageError::Limits(limits) = error {
-        return ApiError::ImageTooLarge(format!("Image exceeds the allowed limit: {limits}"));
+fn unreadable(error: MediaError) -> ApiError {
+    match error {
+        MediaError::TooManyPixels { .. } | MediaError::TooMuchMemory { .. } => {
+            ApiError::ImageTooLarge(format!("Image exceeds the allowed limit: {error}"))
+        }
+        _ => {
+            tracing::debug!(%error, "an image that cannot be decoded");
+            ApiError::InvalidImageFormat
+        }
     }
-    tracing::debug!(%error, "an image that cannot be decoded");
-    ApiError::InvalidImageFormat
 }

@@ -394,6 +394,40 @@ async fn requests_that_are_not_understood_are_answered_by_name() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn damaged_images_are_no_images() {
+    let aws = Fixture::start().await;
+    let mut whole = Vec::new();
+    let noise = image::RgbImage::from_fn(300, 200, |x, y| {
+        image::Rgb([
+            (x * y % 251) as u8,
+            (x * 7 % 256) as u8,
+            (y * 5 % 256) as u8,
+        ])
+    });
+    image::codecs::jpeg::JpegEncoder::new_with_quality(&mut whole, 90)
+        .encode_image(&noise)
+        .expect("encoded");
+    let part = |percent: usize| &whole[..whole.len() * percent / 100];
+    for (bytes, expected) in [
+        (whole.clone(), None),
+        (part(14).to_vec(), Some("InvalidImageFormatException")),
+        (part(95).to_vec(), Some("InvalidImageFormatException")),
+        // With an end marker where it was cut.
+        (
+            [part(50), &[0xff, 0xd9]].concat(),
+            Some("InvalidImageFormatException"),
+        ),
+    ] {
+        let image = json!({ "Image": { "Bytes": STANDARD.encode(&bytes) } });
+        let answer = aws.call("DetectFaces", image).await;
+        match expected {
+            Some(code) => assert_eq!(answer.error(), (400, code), "{}", bytes.len()),
+            None => assert!(answer.ok()["FaceDetails"].is_array()),
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn injected_faults_look_like_the_services_own() {
     let aws = Fixture::start().await;
     let list = || aws.call("ListCollections", json!({}));

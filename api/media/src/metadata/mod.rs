@@ -6,8 +6,7 @@
 use chrono::{DateTime, Utc};
 use image::metadata::Orientation;
 
-use crate::Format;
-use crate::jpeg_markers;
+use crate::{Format, jpeg_markers, png_chunks, riff_chunks};
 
 pub(crate) mod exif;
 mod tiff;
@@ -127,23 +126,14 @@ fn trailer(bytes: &[u8], found: &mut Found) {
 }
 
 fn png(bytes: &[u8], found: &mut Found) {
-    let mut rest = bytes.get(8..).unwrap_or_default();
-    while let Some((length, after)) = rest.split_first_chunk::<4>() {
-        let Some((kind, after)) = after.split_first_chunk::<4>() else {
-            return;
-        };
-        let length = usize::try_from(u32::from_be_bytes(*length)).unwrap_or(usize::MAX);
-        let data = &after[..length.min(after.len())];
-        match kind {
+    for chunk in png_chunks::chunks(bytes) {
+        let data = chunk.data;
+        match chunk.kind {
             b"eXIf" => found.exif(data.strip_prefix(EXIF_PREFIX).unwrap_or(data)),
             b"IHDR" | b"PLTE" | b"IDAT" | b"fdAT" | b"iCCP" => {}
-            b"zTXt" | b"iTXt" | b"tEXt" => png_text(kind, data, found),
+            b"zTXt" | b"iTXt" | b"tEXt" => png_text(chunk.kind, data, found),
+            b"IEND" => trailer(chunk.after, found),
             _ => found.text(data),
-        }
-        // The data is followed by its checksum.
-        rest = after.get(length.saturating_add(4)..).unwrap_or_default();
-        if kind == b"IEND" {
-            return trailer(rest, found);
         }
     }
 }
@@ -168,21 +158,12 @@ fn png_text(kind: &[u8; 4], data: &[u8], found: &mut Found) {
 }
 
 fn webp(bytes: &[u8], found: &mut Found) {
-    let mut rest = bytes.get(12..).unwrap_or_default();
-    while let Some((kind, after)) = rest.split_first_chunk::<4>() {
-        let Some((length, after)) = after.split_first_chunk::<4>() else {
-            return;
-        };
-        let length = usize::try_from(u32::from_le_bytes(*length)).unwrap_or(usize::MAX);
-        let data = &after[..length.min(after.len())];
+    for (kind, data) in riff_chunks::of_file(bytes) {
         match kind {
             b"EXIF" => found.exif(data.strip_prefix(EXIF_PREFIX).unwrap_or(data)),
             b"VP8 " | b"VP8L" | b"VP8X" | b"ALPH" | b"ANMF" | b"ANIM" | b"ICCP" => {}
             // XMP, and what we do not know; bytes behind the last chunk look like one.
             _ => found.text(data),
         }
-        rest = after
-            .get(length.saturating_add(length % 2)..)
-            .unwrap_or_default();
     }
 }

@@ -6,6 +6,7 @@ use image::DynamicImage;
 use super::exif::tests::{field, text, tiff};
 use super::tiff::tests::bomb;
 use super::*;
+use crate::decode::tests::LIMITS;
 use crate::process;
 use crate::renditions::tests::{jpeg, png, webp};
 
@@ -83,7 +84,7 @@ fn exif_bombs_are_no_exif_and_the_picture_stays() {
         (webp_with(b"EXIF", &bomb(2_000, 65_535)), "image/webp"),
     ];
     for (file, kind) in cases {
-        let done = process(&file, kind, 1_000_000).unwrap();
+        let done = process(&file, kind, LIMITS).unwrap();
         assert_eq!((done.width, done.height), (100, 80), "{kind}");
         assert_eq!(done.facts.camera, None, "{kind}");
         assert!(done.facts.may_tell_location, "{kind}");

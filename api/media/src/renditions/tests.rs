@@ -7,9 +7,12 @@ use image::{DynamicImage, ImageEncoder as _, Rgb, RgbImage, Rgba, RgbaImage};
 
 use super::*;
 use crate::metadata::exif::tests::{field, text, tiff};
-use crate::process;
+use crate::{Limits, process};
 
-const LIMIT: u64 = 10_000_000;
+const LIMIT: Limits = Limits {
+    max_pixels: 10_000_000,
+    memory: 100 << 20,
+};
 
 /// A JPEG file, with EXIF if given (beginning with the TIFF header).
 pub(crate) fn jpeg(image: &DynamicImage, exif: Option<Vec<u8>>) -> Vec<u8> {
@@ -184,7 +187,8 @@ fn a_profile_of_the_colours_goes_along() {
     let mut profile = vec![0_u8; 200];
     profile[16..20].copy_from_slice(b"RGB ");
     let decoded = Decoded {
-        pixels: Pixels::Rgb(upright()),
+        pixels: upright(),
+        size: (120, 80),
         profile: Some(profile.clone()),
     };
     let done = make(decoded, Facts::default()).unwrap();

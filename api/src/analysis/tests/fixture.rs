@@ -309,6 +309,7 @@ impl Fixture {
         let media = Media::new(MediaSettings {
             max_pixels: 1_000_000,
             memory: 64 << 20,
+            files: 10_000_000,
         });
         let settings = AnalysisSettings {
             max_byte_size: 10_000_000,
