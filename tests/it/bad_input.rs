@@ -166,11 +166,6 @@ async fn bytes_that_are_no_picture_fail_with_a_code_and_the_others_go_on() {
 
 #[tokio::test]
 async fn no_picture_takes_the_process_its_memory() {
-    let folder = tempfile::tempdir().unwrap();
-    let database = TestDatabase::create(folder.path()).await;
-    let server = Server::start(folder.path(), &database.url);
-    let ada = Actor::at(&server.url, "ada").await;
-    let gallery = ada.gallery("g").await;
     let camera = |megapixels: u32, seed| {
         let (width, height) = match megapixels {
             24 => (6000, 4000),
@@ -236,6 +231,12 @@ async fn no_picture_takes_the_process_its_memory() {
             bytes: bytes.clone(),
         })
         .collect();
+    // Only now: drawing them takes longer than a server waits for the next request of a connection.
+    let folder = tempfile::tempdir().unwrap();
+    let database = TestDatabase::create(folder.path()).await;
+    let server = Server::start(folder.path(), &database.url);
+    let ada = Actor::at(&server.url, "ada").await;
+    let gallery = ada.gallery("g").await;
     let ids = ada.upload(&gallery, &pictures).await;
     let deadline = tokio::time::Instant::now() + Duration::from_secs(300);
     for (id, (name, _, _, code)) in ids.iter().zip(&cases) {
