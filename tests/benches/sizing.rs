@@ -115,7 +115,7 @@ async fn main() {
         "worker",
         (worker.cpu() - before) / PHOTOS as f64,
     );
-    let bytes = size(&database).await.saturating_sub(bytes_before);
+    let stored = size(&database).await.saturating_sub(bytes_before);
     let faces = faces(&ada, &gallery).await;
 
     let large: Vec<Picture> = (0..LARGE)
@@ -154,7 +154,7 @@ async fn main() {
     println!(
         "a photo with {:.1} faces: {:.1} kB of the database",
         faces as f64 / (2 * PHOTOS) as f64,
-        bytes as f64 / 1024.0 / PHOTOS as f64
+        stored as f64 / 1024.0 / PHOTOS as f64
     );
     for (name, process) in [("API", &api), ("worker", &worker), ("local", &local)] {
         println!(
