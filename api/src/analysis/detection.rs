@@ -1,10 +1,10 @@
 //! The steps FACES and LABELS.
 
 use std::collections::HashSet;
-use std::time::Duration;
 
 use entity::analysis_step::Step;
 use entity::document::{BoundingBox, FaceDetail};
+use entity::gallery::Matcher;
 use entity::{Timestamp, face, photo, photo_label};
 use sea_orm::sea_query::{Expr, ExprTrait as _};
 use sea_orm::{
@@ -16,7 +16,8 @@ use super::job::{AnalyseHandler, Ended, Round};
 use super::quality::{self, Quality};
 use super::step::{self, Change};
 use crate::clock::Clock;
-use crate::job::{JobError, NewJob, queue};
+use crate::job::JobError;
+use crate::people::overdue;
 use crate::storage::ObjectKey;
 use crate::vision::{Label, Picture};
 
@@ -56,8 +57,7 @@ impl AnalyseHandler {
         let now = self.clock.now();
         let kept = keep_faces(&*transaction, &self.clock, photo, faces).await?;
         step::set(&*transaction, photo.id, Step::Faces, Change::Done, now).await?;
-        let priority = crate::people::group_priority(round.matcher);
-        settle_grouping(&*transaction, &self.clock, photo, &kept, priority).await?;
+        settle_grouping(&*transaction, &self.clock, photo, &kept, round.matcher).await?;
         self.close(transaction, round).await?;
         Ok(Ended::Recorded)
     }
@@ -91,7 +91,7 @@ pub(super) async fn settle_grouping(
     clock: &Clock,
     photo: &photo::Model,
     faces: &[face::Grouping],
-    priority: i32,
+    matcher: Matcher,
 ) -> Result<(), JobError> {
     let waiting = faces.contains(&face::Grouping::Waiting);
     let change = if waiting {
@@ -103,13 +103,7 @@ pub(super) async fn settle_grouping(
     };
     step::set(connection, photo.id, Step::Grouping, change, clock.now()).await?;
     if waiting {
-        let job = NewJob {
-            kind: crate::people::GROUP,
-            subject: photo.gallery_id.to_string(),
-            priority,
-            delay: Duration::ZERO,
-        };
-        queue::enqueue(connection, clock, job).await?;
+        overdue::ask(connection, clock, photo.gallery_id, matcher).await?;
     }
     Ok(())
 }

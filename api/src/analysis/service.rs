@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use entity::analysis_step::{self, State, Step};
+use entity::gallery::{self, Matcher};
 use entity::{PhotoId, face, photo};
 use sea_orm::{
     ActiveValue::Set, ColumnTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _,
@@ -168,7 +169,14 @@ impl AnalysisService {
             .into_tuple()
             .all(&**transaction)
             .await?;
-        detection::settle_grouping(&**transaction, &self.clock, photo, &groupings, 0)
+        let matcher: Option<Matcher> = gallery::Entity::find_by_id(photo.gallery_id)
+            .select_only()
+            .column(gallery::Column::Matcher)
+            .into_tuple()
+            .one(&**transaction)
+            .await?;
+        let matcher = matcher.ok_or_else(|| anyhow::anyhow!("a photo without its gallery"))?;
+        detection::settle_grouping(&**transaction, &self.clock, photo, &groupings, matcher)
             .await
             .map_err(JobError::into_error)
     }

@@ -26,6 +26,7 @@ use crate::job::worker::{WakeUp, Worker, WorkerSettings};
 use crate::metrics::Metrics;
 use crate::people::MatcherSettings;
 use crate::people::job::GroupHandler;
+use crate::people::overdue::GroupOverdue;
 use crate::people::service::PeopleService;
 use crate::photo::job::DeletePhoto;
 use crate::photo::service::PhotoService;
@@ -130,6 +131,7 @@ impl Wiring<'_> {
         let handlers: Vec<Arc<dyn Handler>> = vec![
             Arc::new(analyse),
             Arc::new(group),
+            Arc::new(GroupOverdue { db: db.clone() }),
             Arc::new(delete_photo),
             Arc::new(delete_gallery),
             Arc::new(ReapUploads::new(

@@ -97,7 +97,9 @@ fn raise(due: Timestamp, priority: i32) -> [(job::Column, Expr); 6] {
             .finally(0)
             .into()
     };
+    // What a leased job was preferred for is being done: its next run is as urgent as this request.
     let larger = CaseStatement::new()
+        .case(leased(), priority)
         .case(column(Priority).gt(priority), column(Priority))
         .finally(priority);
     [
@@ -113,6 +115,32 @@ fn raise(due: Timestamp, priority: i32) -> [(job::Column, Expr); 6] {
 /// The column with its table's name: in an upsert PostgreSQL finds the bare name ambiguous.
 fn column(column: job::Column) -> Expr {
     Expr::col((job::Entity, column))
+}
+
+/// Lets a job that stands, and is neither leased nor buried, run as early as this priority says.
+///
+/// # Errors
+/// The database's.
+pub async fn prefer(
+    connection: &impl ConnectionTrait,
+    kind: &str,
+    subject: &str,
+    priority: i32,
+) -> Result<()> {
+    let change = job::ActiveModel {
+        priority: Set(priority),
+        ..Default::default()
+    };
+    job::Entity::update_many()
+        .set(change)
+        .filter(job::Column::Kind.eq(kind))
+        .filter(job::Column::Subject.eq(subject))
+        .filter(job::Column::LeaseToken.is_null())
+        .filter(job::Column::BuriedAt.is_null())
+        .filter(job::Column::Priority.lt(priority))
+        .exec(connection)
+        .await?;
+    Ok(())
 }
 
 /// Takes a due job of one of these kinds, if there is one. A job of another kind is left for the

@@ -139,9 +139,36 @@ async fn a_request_during_a_run_is_not_lost() {
     test.finish(&first).await.unwrap();
     let second = test.claim().await.unwrap();
     assert_eq!((second.generation, second.attempts), (3, 1));
-    assert_eq!(test.rows().await[0].priority, 5);
+    // What was urgent was done by the first run.
+    assert_eq!(test.rows().await[0].priority, 0);
     test.finish(&second).await.unwrap();
     assert!(test.rows().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_job_that_stands_is_preferred_once() {
+    let test = TestDb::new().await;
+    let prefer = async || {
+        let transaction = test.db.begin().await.unwrap();
+        queue::prefer(&*transaction, "work", "late", 1)
+            .await
+            .unwrap();
+        transaction.commit().await.unwrap();
+    };
+    prefer().await;
+    assert!(test.rows().await.is_empty(), "nothing is asked for");
+    test.enqueue("work", "early", 0).await;
+    test.clock.advance(1);
+    test.enqueue("work", "late", 0).await;
+    prefer().await;
+    let late = test.claim().await.unwrap();
+    assert_eq!(late.subject, "late");
+    test.enqueue("work", "late", 0).await;
+    prefer().await;
+    test.finish(&late).await.unwrap();
+    test.clock.advance(1);
+    let next = test.claim().await.unwrap();
+    assert_eq!(next.subject, "early", "the second run is not preferred");
 }
 
 #[tokio::test]

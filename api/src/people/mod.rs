@@ -11,6 +11,7 @@ pub mod job;
 pub mod loader;
 pub mod matcher;
 pub mod merge;
+pub mod overdue;
 pub mod plan;
 mod removal;
 pub mod roster;
@@ -21,23 +22,9 @@ pub mod tally;
 mod tests;
 
 use entity::GalleryId;
-use entity::gallery::Matcher;
 
 /// Kind of the job that groups the waiting faces of a gallery; its subject is the gallery's id.
 pub const GROUP: &str = "group";
-
-/// Priority of the grouping job. With a collection it runs before the analyses that are due: those of an
-/// event's upload were all asked for earlier, and no photo would be READY, no person seen, until the
-/// last of thousands is analysed. With CompareFaces it waits for them: faces that match nobody are
-/// compared with each other, and a larger batch finds more of them (recall .53 against .37 on the
-/// labelled faces of the tests).
-#[must_use]
-pub fn group_priority(matcher: Matcher) -> i32 {
-    match matcher {
-        Matcher::Collection => 1,
-        Matcher::Compare => 0,
-    }
-}
 
 /// How faces are told apart.
 #[derive(Clone, Debug)]

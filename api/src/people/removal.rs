@@ -1,13 +1,11 @@
 //! Taking a deleted photo's faces out of people and collection.
 
-use std::time::Duration;
-
 use entity::{PersonId, PhotoId, face, gallery, photo_label};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
 
 use super::service::PeopleService;
-use super::{GROUP, group_priority, tally};
-use crate::job::{JobError, NewJob, queue};
+use super::{overdue, tally};
+use crate::job::JobError;
 
 impl PeopleService {
     /// Forgets the faces and labels of a deleted photo, here and at Rekognition, and counts its
@@ -61,13 +59,7 @@ impl PeopleService {
         if !people.is_empty() {
             tally::recount(&txn, &people, self.now()).await?;
             // Contact sheets may still show a face of this photo: the grouping draws them anew.
-            let job = NewJob {
-                kind: GROUP,
-                subject: gallery.id.to_string(),
-                priority: group_priority(gallery.matcher),
-                delay: Duration::ZERO,
-            };
-            queue::enqueue(&*txn, self.clock(), job).await?;
+            overdue::ask(&*txn, self.clock(), gallery.id, gallery.matcher).await?;
         }
         txn.commit().await?;
         Ok(())

@@ -3,6 +3,7 @@
 mod collection;
 mod compare;
 mod fake;
+mod overdue;
 mod service;
 mod sheet;
 mod world;
