@@ -134,7 +134,9 @@ fn services_keep_their_order() {
     let order = ["auth", "gallery", "photo", "analysis"];
     let api = sources("api/src");
     for (index, earlier) in order.iter().enumerate() {
-        let later = order[index + 1..].iter().chain(&["people", "upload", "share"]);
+        let later = order[index + 1..]
+            .iter()
+            .chain(&["people", "upload", "share"]);
         for other in later {
             let file = format!("/{earlier}/service.rs");
             let word = format!("crate::{other}::service");
