@@ -64,7 +64,8 @@ async fn everything_against_every_actor() {
                 actor.send(&document, variables).await.1
             };
             let outcome = outcome(field, &answer);
-            assert_ne!(outcome, "INTERNAL", "{field} as {kind}: {answer:#}");
+            let is_sound = !["INTERNAL", "GRAPHQL_VALIDATION_FAILED"].contains(&outcome.as_str());
+            assert!(is_sound, "{field} as {kind}: {answer:#}");
             roots.entry(field).or_default().push(outcome);
         }
         actors.push(actor);

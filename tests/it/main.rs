@@ -28,6 +28,7 @@ mod grouping;
 mod issuer;
 mod jobs;
 mod kubernetes;
+mod leaks;
 mod migration;
 mod nul;
 mod observability;

@@ -1,6 +1,6 @@
 //! Every field of every type that has rights of its own, through the one way that leads there.
 
-use harness::{Actor, TestApp};
+use harness::{Actor, TestApp, pictures};
 use serde_json::{Value, json};
 
 use super::outcome;
@@ -133,7 +133,8 @@ pub(super) async fn rows(
 async fn happen(owner: &Actor, world: &World) -> Value {
     let mut events = owner.follow(&world.gallery, None).await;
     let started = events.next().await.unwrap();
-    let input = json!({ "galleryId": world.gallery, "name": "another" });
+    let input = json!({ "galleryId": world.gallery, "name": "another", "eventDate": "2026-06-20",
+        "coverPhotoId": world.photo });
     owner
         .mutate("updateGallery", "UpdateGalleryInput", input, "")
         .await;
@@ -141,9 +142,8 @@ async fn happen(owner: &Actor, world: &World) -> Value {
     owner
         .mutate("updatePerson", "UpdatePersonInput", input, "")
         .await;
-    let input = json!({ "photoIds": [world.photo], "steps": ["LABELS"] });
     owner
-        .mutate("retryPhotoAnalysis", "RetryPhotoAnalysisInput", input, "")
+        .upload(&world.gallery, &[pictures::plain("b.jpg", 201)])
         .await;
     events.until("PhotoChanged").await;
     started["cursor"].clone()

@@ -42,7 +42,8 @@ impl World {
             .await
             .remove(0);
         let (person, face) = analysed(app, &gallery, &photo).await;
-        let input = json!({ "galleryId": gallery });
+        let end = app.clock.now().plus_seconds(100_000).to_utc();
+        let input = json!({ "galleryId": gallery, "expiresAt": end });
         let made = owner
             .mutate(
                 "createShareLink",
@@ -186,6 +187,7 @@ async fn analysed(app: &TestApp, gallery: &str, photo: &str) -> (String, String)
     };
     let row = photo::ActiveModel {
         id: Set(photo),
+        status: Set(photo::Status::Ready),
         width: Set(Some(64)),
         height: Set(Some(48)),
         preview_width: Set(Some(64)),
