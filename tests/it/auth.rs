@@ -405,12 +405,13 @@ async fn a_password_of_before_begins_no_session_after_its_change() {
     app.stop().await;
 }
 
-/// The shortest of several times is what the work itself takes, however busy the machine.
+/// The shortest of several times is what the work itself takes. On a busy machine it takes some
+/// rounds to find; what is not the same work never comes near.
 #[tokio::test]
 async fn an_unknown_account_takes_as_long_as_a_wrong_password() {
     let app = TestApp::start().await;
     let mut shortest = [std::time::Duration::MAX; 2];
-    for round in 0..8 {
+    for round in 0..24 {
         let known = app.user("known").await;
         let unknown = format!("nobody{round}@example.com");
         for (kind, email) in [known.email, unknown].iter().enumerate() {
@@ -423,11 +424,10 @@ async fn an_unknown_account_takes_as_long_as_a_wrong_password() {
             shortest[kind] = shortest[kind].min(began.elapsed());
             assert_eq!(payload["userErrors"][0]["code"], "WRONG_CREDENTIALS");
         }
+        let [known, unknown] = shortest;
+        if round >= 4 && unknown > known / 2 && known > unknown / 2 {
+            return app.stop().await;
+        }
     }
-    let [known, unknown] = shortest;
-    assert!(
-        unknown > known / 2 && known > unknown / 2,
-        "known {known:?}, unknown {unknown:?}"
-    );
-    app.stop().await;
+    panic!("known and unknown: {shortest:?}");
 }

@@ -4,7 +4,7 @@ use entity::share_link;
 use harness::actor::text;
 use harness::gate::{Fault, Gate, Rule};
 use harness::{Actor, Socket, TestApp, aws, pictures};
-use sea_orm::{ConnectionTrait as _, EntityName as _};
+use sea_orm::{ConnectionTrait as _, EntityName as _, EntityTrait as _};
 use serde_json::{Value, json};
 
 /// What the store says, and nobody may hear.
@@ -64,6 +64,15 @@ async fn what_a_store_says_stays_with_us() {
         app.run_jobs().await;
         app.clock.advance(60);
     }
+    let jobs = entity::job::Entity::find()
+        .all(app.db().read())
+        .await
+        .unwrap();
+    let knows = |job: &entity::job::Model| {
+        let error = job.last_error.as_deref().unwrap_or_default();
+        error.contains(MARKER)
+    };
+    assert!(jobs.iter().any(knows), "it did get as far as us: {jobs:#?}");
     let seen = ada
         .photo(&photo, "analysis { attempts error { code message } }")
         .await;
