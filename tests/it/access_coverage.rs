@@ -45,8 +45,8 @@ async fn everything_against_every_actor() {
     let mut actors = Vec::new();
     for (column, kind) in ACTORS.iter().enumerate() {
         // Each actor gets a gallery of their own to act on, so that one's deletion is not another's loss.
-        let world = World::of(&app, &owner, column as u8).await;
-        let actor = world.actor(&app, &owner, kind).await;
+        let world = Box::pin(World::of(&app, &owner, column as u8)).await;
+        let actor = Box::pin(world.actor(&app, &owner, kind)).await;
         let subjects = Subjects {
             gallery: world.gallery,
             photo: world.photo,
@@ -79,7 +79,8 @@ async fn everything_against_every_actor() {
         missing.is_empty(),
         "no entry in the access matrix: {missing:?}"
     );
-    let fields = fields::rows(&app, &owner, &types, &actors).await;
+    // Boxed, here and within: what waits for what is deep, and the compiler counts it.
+    let fields = Box::pin(fields::rows(&app, &owner, &types, &actors)).await;
     let (nodes, fields): (Vec<_>, Vec<_>) = fields
         .into_iter()
         .partition(|(name, _)| name.starts_with("node of "));

@@ -39,6 +39,7 @@ struct Published {
     keys: Mutex<Vec<Value>>,
     cache_control: Mutex<Option<String>>,
     is_down: Mutex<bool>,
+    hangs: Mutex<bool>,
     fetches: AtomicUsize,
 }
 
@@ -93,6 +94,11 @@ impl Issuer {
         *self.state.is_down.lock().expect("it") = is_down;
     }
 
+    /// Takes requests and answers none.
+    pub fn hang(&self) {
+        *self.state.hangs.lock().expect("it") = true;
+    }
+
     /// Requests for its discovery document so far: one for each time that somebody wants its keys.
     #[must_use]
     pub fn fetches(&self) -> usize {
@@ -117,6 +123,10 @@ impl Drop for Issuer {
 
 async fn discovery(State(state): State<Arc<Published>>) -> Response {
     state.fetches.fetch_add(1, Ordering::SeqCst);
+    let hangs = *state.hangs.lock().expect("it");
+    if hangs {
+        std::future::pending::<()>().await;
+    }
     let name = state.alias.lock().expect("it").clone();
     let document = json!({
         "issuer": name.unwrap_or_else(|| state.url.clone()),

@@ -149,7 +149,7 @@ pub struct AuthQuery;
 
 #[Object]
 impl AuthQuery {
-    /// Your account; null without a token.
+    /// Your account; null without a token, and for guests of a share link.
     async fn viewer(&self, ctx: &Context<'_>) -> GraphResult<Option<User>> {
         let viewer = viewer(ctx);
         let Viewer::User(me) = viewer else {

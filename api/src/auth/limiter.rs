@@ -1,5 +1,4 @@
-//! Counts failed sign-ins and redemptions, and registrations, so that nobody guesses passwords,
-//! addresses or links.
+//! Counts failed sign-ins, and registrations, so that nobody guesses passwords or addresses.
 //!
 //! Failures at an account are counted by the address that they come from: whoever guesses locks
 //! themselves out, and not the owner. Where many addresses guess at one account together, each of them
@@ -42,8 +41,6 @@ pub enum Key {
     Address(IpAddr),
     /// Registrations from one address.
     Registrations(IpAddr),
-    /// Tokens of share links from one address that were none.
-    Redemptions(IpAddr),
 }
 
 impl Key {
@@ -63,12 +60,6 @@ impl Key {
     #[must_use]
     pub fn registrations(address: IpAddr) -> Self {
         Self::Registrations(network(address))
-    }
-
-    /// What the redemption of a share link counts by.
-    #[must_use]
-    pub fn redemptions(address: IpAddr) -> Self {
-        Self::Redemptions(network(address))
     }
 
     fn seconds(&self) -> i64 {
@@ -169,7 +160,7 @@ impl Limiter {
                     _ => ACCOUNT_FAILURES,
                 }
             }
-            Key::Address(_) | Key::Redemptions(_) => ADDRESS_FAILURES,
+            Key::Address(_) => ADDRESS_FAILURES,
             Key::Registrations(_) => self.registrations,
         }
     }

@@ -190,11 +190,11 @@ fn check_issuer(config: &Config, wrong: &mut Wrong) {
     if let Some(issuer) = &oidc.issuer {
         let extra = issuer.contains(['?', '#']);
         if issuer.len() > 255 || extra || !crate::auth::oidc::is_safe(issuer) {
+            // Not shown: it may hold a password, which is one of the things that are wrong.
             wrong.says(
                 "oidc.issuer",
-                format_args!(
-                    "must be a URL like https://id.example.com (http only on this machine), not {issuer:?}"
-                ),
+                "must be a URL like https://id.example.com, without user, query and fragment; \
+                 http only on this machine",
             );
         }
     } else if !config.accounts.own {

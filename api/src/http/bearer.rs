@@ -36,7 +36,8 @@ pub(super) async fn from_text(auth: &AuthService, text: Option<&str>) -> Result<
 fn problem(error: Error) -> Problem {
     match error {
         Error::Unavailable { what, source } => {
-            tracing::warn!("a token cannot be verified: {source:#}");
+            // Whoever could not be reached has said so once; this comes with every request.
+            tracing::debug!("a token cannot be verified: {source:#}");
             Problem::unavailable(format!("{what} does not answer; try again later"))
         }
         Error::Internal(source) => {

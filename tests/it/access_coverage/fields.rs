@@ -77,11 +77,11 @@ pub(super) async fn rows(
     actors: &[Actor],
 ) -> Vec<(String, Vec<String>)> {
     // The same gallery for all: nothing is changed.
-    let (world, actors) = (World::of(app, owner, 200).await, actors);
+    let (world, actors) = (Box::pin(World::of(app, owner, 200)).await, actors);
     let mut here = Vec::new();
     for (kind, actor) in super::world::ACTORS.iter().zip(actors) {
         here.push(match *kind {
-            "guest" | "owner" => world.actor(app, owner, kind).await,
+            "guest" | "owner" => Box::pin(world.actor(app, owner, kind)).await,
             "anonymous" | "expired" | "stranger" => actor.clone(),
             role => {
                 owner
@@ -91,7 +91,7 @@ pub(super) async fn rows(
             }
         });
     }
-    let after = happen(owner, &world).await;
+    let after = Box::pin(happen(owner, &world)).await;
     let variables = json!({
         "gallery": world.gallery, "photo": world.photo, "person": world.person, "after": after,
     });
@@ -100,7 +100,7 @@ pub(super) async fn rows(
         for field in &types.objects[door.ty] {
             let mut row = Vec::new();
             for actor in &here {
-                row.push(ask(actor, door, field, types, &variables).await);
+                row.push(Box::pin(ask(actor, door, field, types, &variables)).await);
             }
             rows.push((format!("{}.{}", door.ty, field.name), row));
         }

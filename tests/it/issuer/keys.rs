@@ -1,5 +1,7 @@
 //! The issuer's keys: rotated, cached, and not to be had.
 
+use std::time::Duration;
+
 use harness::issuer::{Issuer, SigningKey};
 use harness::{Socket, TestApp};
 use serde_json::json;
@@ -162,5 +164,34 @@ async fn who_calls_itself_otherwise_is_not_it() {
     issuer.publish(&[&key]);
     app.clock.advance(10);
     assert_eq!(asked(&app, token).await, ok());
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn it_may_hang_and_is_asked_once_all_the_same() {
+    let key = SigningKey::ec("k");
+    let issuer = Issuer::start(&[&key]).await;
+    let app = TestApp::with(&issuer.settings()).await;
+    let fresh = || key.token(&issuer.claims("ada", &app.clock));
+    assert_eq!(asked(&app, fresh()).await, ok());
+    issuer.hang();
+    app.clock.advance(601);
+    let began = std::time::Instant::now();
+    // Clients that give up do not make us ask again.
+    for _ in 0..5 {
+        let asks = asked(&app, fresh());
+        let given_up = tokio::time::timeout(Duration::from_millis(100), asks).await;
+        drop(given_up);
+    }
+    // Whose key is known does not wait for it.
+    let waits = (0..20).map(|_| asked(&app, fresh()));
+    for answer in futures::future::join_all(waits).await {
+        assert_eq!(answer, ok());
+    }
+    let unknown = json!({ "alg": "ES256", "kid": "x" });
+    let token = key.token_with(&unknown, &issuer.claims("ada", &app.clock));
+    assert_eq!(asked(&app, token).await, unavailable());
+    assert!(began.elapsed() < Duration::from_secs(30));
+    assert_eq!(issuer.fetches(), 2);
     app.stop().await;
 }
