@@ -3,8 +3,10 @@
 //! Loading and authorising are one step. What the viewer may not see is [`Error::NotFound`];
 //! what they may see but not do is [`Error::Forbidden`].
 
+use std::collections::HashMap;
+
 use entity::gallery_member::Role;
-use entity::{GalleryId, PhotoId, UserId, gallery, gallery_member, photo};
+use entity::{GalleryId, PhotoId, ShareLinkId, UserId, gallery, gallery_member, photo, share_link};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, EntityTrait, JoinType, QueryFilter, QuerySelect, RelationTrait,
 };
@@ -18,16 +20,41 @@ pub enum Viewer {
     Anonymous,
     /// A signed-in user.
     User(UserId),
+    /// Whoever holds a share link.
+    Guest(Guest),
+}
+
+/// Whoever holds a share link. That it was not revoked is looked at with every load; it cannot
+/// outlive its link, because neither can the token that says so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Guest {
+    /// The link.
+    pub link: ShareLinkId,
+    /// The gallery that it shows.
+    pub gallery: GalleryId,
 }
 
 impl Viewer {
     /// The user.
     ///
     /// # Errors
-    /// [`Error::Unauthenticated`] for anonymous viewers.
+    /// [`Error::Unauthenticated`] for anonymous viewers, [`Error::Forbidden`] for guests: a token
+    /// they have, only no account.
     pub fn user(self) -> Result<UserId> {
         match self {
             Self::User(id) => Ok(id),
+            Self::Guest(_) => Err(Error::Forbidden),
+            Self::Anonymous => Err(Error::Unauthenticated),
+        }
+    }
+
+    /// Demands a token of any kind.
+    ///
+    /// # Errors
+    /// [`Error::Unauthenticated`] for anonymous viewers.
+    pub fn known(self) -> Result<()> {
+        match self {
+            Self::User(_) | Self::Guest(_) => Ok(()),
             Self::Anonymous => Err(Error::Unauthenticated),
         }
     }
@@ -38,6 +65,8 @@ impl Viewer {
 pub enum Action {
     /// See the gallery, its photos, people and labels.
     View,
+    /// See who is a member.
+    ViewMembers,
     /// Ask for uploads, confirm and cancel one's own.
     Upload,
     /// See where photos were taken.
@@ -50,44 +79,59 @@ pub enum Action {
     EditPhotos,
     /// Add, change and remove members.
     ManageMembers,
+    /// See, make and revoke share links.
+    ManageShareLinks,
     /// Delete the gallery.
     DeleteGallery,
 }
 
-/// The policy: the least role that may do it.
+/// As what somebody is let into a gallery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// By a share link.
+    Guest,
+    /// As a member with this role.
+    Member(Role),
+}
+
+/// The policy: the least standing that may do it.
 #[must_use]
-pub fn least_role(action: Action) -> Role {
+pub fn least_standing(action: Action) -> Standing {
     match action {
-        Action::View => Role::Viewer,
-        Action::Upload => Role::Contributor,
+        Action::View => Standing::Guest,
+        Action::ViewMembers => Standing::Member(Role::Viewer),
+        Action::Upload => Standing::Member(Role::Contributor),
         Action::ViewLocations | Action::EditGallery | Action::EditPeople | Action::EditPhotos => {
-            Role::Editor
+            Standing::Member(Role::Editor)
         }
-        Action::ManageMembers | Action::DeleteGallery => Role::Owner,
+        Action::ManageMembers | Action::ManageShareLinks | Action::DeleteGallery => {
+            Standing::Member(Role::Owner)
+        }
     }
 }
 
-/// Whether `role` may do `action`.
+/// Whether `standing` may do `action`.
 #[must_use]
-pub fn allows(role: Role, action: Action) -> bool {
-    rank(role) >= rank(least_role(action))
+pub fn allows(standing: Standing, action: Action) -> bool {
+    rank(standing) >= rank(least_standing(action))
 }
 
-fn rank(role: Role) -> u8 {
-    match role {
-        Role::Viewer => 0,
-        Role::Contributor => 1,
-        Role::Editor => 2,
-        Role::Owner => 3,
+fn rank(standing: Standing) -> u8 {
+    match standing {
+        Standing::Guest => 0,
+        Standing::Member(Role::Viewer) => 1,
+        Standing::Member(Role::Contributor) => 2,
+        Standing::Member(Role::Editor) => 3,
+        Standing::Member(Role::Owner) => 4,
     }
 }
 
-/// Something the viewer was allowed to load, with the role that allowed it.
+/// Something the viewer was allowed to load, with the standing that allowed it.
 #[derive(Clone, Debug)]
 pub struct Authorized<T> {
     value: T,
-    role: Role,
-    user: UserId,
+    standing: Standing,
+    viewer: Viewer,
 }
 
 impl<T> std::ops::Deref for Authorized<T> {
@@ -99,22 +143,25 @@ impl<T> std::ops::Deref for Authorized<T> {
 }
 
 impl<T> Authorized<T> {
-    /// The viewer's role in the gallery.
+    /// The viewer's role in the gallery; none for guests, who are no members.
     #[must_use]
-    pub fn role(&self) -> Role {
-        self.role
+    pub fn role(&self) -> Option<Role> {
+        match self.standing {
+            Standing::Member(role) => Some(role),
+            Standing::Guest => None,
+        }
     }
 
-    /// The viewer.
+    /// Whether the viewer is this user.
     #[must_use]
-    pub fn user(&self) -> UserId {
-        self.user
+    pub fn is_seen_by(&self, user: UserId) -> bool {
+        self.viewer == Viewer::User(user)
     }
 
     /// Whether the viewer may also do `action`.
     #[must_use]
     pub fn allows(&self, action: Action) -> bool {
-        allows(self.role, action)
+        allows(self.standing, action)
     }
 
     /// Demands that the viewer may also do `action`.
@@ -133,8 +180,8 @@ impl<T> Authorized<T> {
     pub fn with<U>(&self, value: U) -> Authorized<U> {
         Authorized {
             value,
-            role: self.role,
-            user: self.user,
+            standing: self.standing,
+            viewer: self.viewer,
         }
     }
 
@@ -155,25 +202,16 @@ pub async fn gallery(
     id: GalleryId,
     action: Action,
 ) -> Result<Authorized<gallery::Model>> {
-    let user = viewer.user()?;
-    let row = gallery::Entity::find_live(id)
-        .find_also_related(gallery_member::Entity)
-        .filter(gallery_member::Column::UserId.eq(user))
-        .one(connection)
-        .await?;
-    let Some((value, Some(member))) = row else {
-        return Err(Error::NotFound);
-    };
-    let authorized = Authorized {
-        value,
-        role: member.role,
-        user,
-    };
+    let authorized = galleries(connection, viewer, &[id])
+        .await?
+        .pop()
+        .ok_or(Error::NotFound)?;
     authorized.require(action)?;
     Ok(authorized)
 }
 
-/// The viewer's galleries among `ids`, in no order; the others are left out. One statement.
+/// The galleries among `ids` that the viewer may see, in no order; the others are left out. One
+/// statement.
 ///
 /// # Errors
 /// `Unauthenticated`.
@@ -182,22 +220,39 @@ pub async fn galleries(
     viewer: Viewer,
     ids: &[GalleryId],
 ) -> Result<Vec<Authorized<gallery::Model>>> {
-    let user = viewer.user()?;
-    let rows = gallery::Entity::find()
+    let live = gallery::Entity::find()
         .filter(gallery::Column::Id.is_in(ids.iter().copied()))
-        .filter(gallery::Column::DeletedAt.is_null())
-        .find_also_related(gallery_member::Entity)
-        .filter(gallery_member::Column::UserId.eq(user))
-        .all(connection)
-        .await?;
+        .filter(gallery::Column::DeletedAt.is_null());
+    let rows: Vec<(gallery::Model, Standing)> = match viewer {
+        Viewer::Anonymous => return Err(Error::Unauthenticated),
+        Viewer::User(user) => live
+            .find_also_related(gallery_member::Entity)
+            .filter(gallery_member::Column::UserId.eq(user))
+            .all(connection)
+            .await?
+            .into_iter()
+            .filter_map(|(value, member)| Some((value, Standing::Member(member?.role))))
+            .collect(),
+        Viewer::Guest(guest) => live
+            .join(
+                JoinType::InnerJoin,
+                share_link::Relation::Gallery.def().rev(),
+            )
+            .filter(share_link::Column::Id.eq(guest.link))
+            .filter(share_link::Column::GalleryId.eq(guest.gallery))
+            .filter(share_link::Column::RevokedAt.is_null())
+            .all(connection)
+            .await?
+            .into_iter()
+            .map(|value| (value, Standing::Guest))
+            .collect(),
+    };
     Ok(rows
         .into_iter()
-        .filter_map(|(value, member)| {
-            Some(Authorized {
-                value,
-                role: member?.role,
-                user,
-            })
+        .map(|(value, standing)| Authorized {
+            value,
+            standing,
+            viewer,
         })
         .collect())
 }
@@ -212,30 +267,29 @@ pub async fn photos(
     viewer: Viewer,
     ids: &[PhotoId],
 ) -> Result<Vec<Authorized<photo::Model>>> {
-    let user = viewer.user()?;
+    viewer.known()?;
     let rows = photo::Entity::find()
         .filter(photo::Column::Id.is_in(ids.iter().copied()))
         .filter(photo::Column::Status.ne(photo::Status::Deleting))
         .all(connection)
         .await?;
-    let mut galleries: Vec<GalleryId> = rows.iter().map(|row| row.gallery_id).collect();
-    galleries.sort_unstable();
-    galleries.dedup();
-    let roles: Vec<gallery_member::Model> = gallery_member::Entity::find()
-        .join(JoinType::InnerJoin, gallery_member::Relation::Gallery.def())
-        .filter(gallery::Column::DeletedAt.is_null())
-        .filter(gallery_member::Column::UserId.eq(user))
-        .filter(gallery_member::Column::GalleryId.is_in(galleries))
-        .all(connection)
-        .await?;
+    let mut ids: Vec<GalleryId> = rows.iter().map(|row| row.gallery_id).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    let standings: HashMap<GalleryId, Standing> = galleries(connection, viewer, &ids)
+        .await?
+        .into_iter()
+        .map(|gallery| (gallery.id, gallery.standing))
+        .collect();
     Ok(rows
         .into_iter()
         .filter_map(|value| {
-            let role = roles
-                .iter()
-                .find(|member| member.gallery_id == value.gallery_id)?
-                .role;
-            Some(Authorized { value, role, user })
+            let standing = *standings.get(&value.gallery_id)?;
+            Some(Authorized {
+                value,
+                standing,
+                viewer,
+            })
         })
         .collect())
 }
@@ -253,4 +307,32 @@ pub async fn photo(
         .await?
         .pop()
         .ok_or(Error::NotFound)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn guests_look_and_do_nothing_else() {
+        let all = [
+            Action::View,
+            Action::ViewMembers,
+            Action::Upload,
+            Action::ViewLocations,
+            Action::EditGallery,
+            Action::EditPeople,
+            Action::EditPhotos,
+            Action::ManageMembers,
+            Action::ManageShareLinks,
+            Action::DeleteGallery,
+        ];
+        let allowed: Vec<Action> = all
+            .into_iter()
+            .filter(|action| allows(Standing::Guest, *action))
+            .collect();
+        assert_eq!(allowed, [Action::View]);
+        let owner = Standing::Member(Role::Owner);
+        assert!(all.into_iter().all(|action| allows(owner, action)));
+    }
 }

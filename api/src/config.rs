@@ -45,6 +45,8 @@ pub struct Config {
     pub rekognition: Rekognition,
     /// Accounts.
     pub accounts: Accounts,
+    /// An issuer of tokens besides us.
+    pub oidc: Oidc,
     /// Access and refresh tokens.
     pub tokens: Tokens,
     /// Uploads.
@@ -131,6 +133,18 @@ pub struct Rekognition {
 pub struct Accounts {
     /// Registrations that one address may try in a minute.
     pub registrations_per_minute: u32,
+    /// Whether people register and sign in here with a password.
+    pub own: bool,
+}
+
+/// `[oidc]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Oidc {
+    /// `iss` of its tokens: the URL under which its discovery document is; none: only our own count.
+    pub issuer: Option<String>,
+    /// `aud` that its tokens must name.
+    pub audience: Option<String>,
 }
 
 /// `[tokens]`

@@ -24,6 +24,7 @@ pub mod metrics;
 pub mod page;
 pub mod people;
 pub mod photo;
+pub mod share;
 pub mod shutdown;
 pub mod storage;
 pub mod telemetry;

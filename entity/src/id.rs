@@ -49,6 +49,8 @@ typed_id! {
     JobId,
     /// Id of a [contact sheet](crate::sheet).
     SheetId,
+    /// Id of a [share link](crate::share_link).
+    ShareLinkId,
     /// Id of an [upload request](crate::upload_request).
     UploadRequestId,
 }

@@ -6,6 +6,7 @@
 pub mod analysis_step;
 pub mod document;
 pub mod event_sequence;
+pub mod external_identity;
 pub mod face;
 pub mod gallery;
 pub mod gallery_event;
@@ -16,10 +17,13 @@ pub mod person;
 pub mod photo;
 pub mod photo_label;
 pub mod refresh_token;
+pub mod share_link;
 pub mod sheet;
 pub mod timestamp;
 pub mod upload_request;
 pub mod user;
 
-pub use id::{FaceId, GalleryId, JobId, PersonId, PhotoId, SheetId, UploadRequestId, UserId};
+pub use id::{
+    FaceId, GalleryId, JobId, PersonId, PhotoId, ShareLinkId, SheetId, UploadRequestId, UserId,
+};
 pub use timestamp::Timestamp;

@@ -10,6 +10,8 @@ mod m20261122_000005_jobs;
 mod m20261124_000001_events;
 mod m20261124_000002_job_place;
 mod m20261124_000003_crashes_and_places;
+mod m20261124_000004_external_identities;
+mod m20261124_000005_share_links;
 mod table;
 
 pub use sea_orm_migration::MigratorTrait;
@@ -31,6 +33,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261124_000001_events::Migration),
             Box::new(m20261124_000002_job_place::Migration),
             Box::new(m20261124_000003_crashes_and_places::Migration),
+            Box::new(m20261124_000004_external_identities::Migration),
+            Box::new(m20261124_000005_share_links::Migration),
         ]
     }
 }

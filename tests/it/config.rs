@@ -80,6 +80,38 @@ fn each_wrong_value_is_named_and_secrets_are_not_shown() {
 }
 
 #[test]
+fn an_issuer_is_reached_safely_or_not_at_all() {
+    let with = |issuer: &str| config(&[("OIDC_ISSUER", issuer), ("OIDC_AUDIENCE", "photos")]);
+    for good in [
+        "https://id.example.com",
+        "https://id.example.com/realms/a/",
+        "http://127.0.0.1:8081",
+    ] {
+        assert!(with(good).is_ok(), "{good}");
+    }
+    let long = format!("https://id.example.com/{}", "x".repeat(255));
+    for bad in [
+        "http://id.example.com",
+        "https://user:hush@id.example.com",
+        "https://id.example.com?x=1",
+        "https://id.example.com#x",
+        "id.example.com",
+        long.as_str(),
+    ] {
+        let error = with(bad).unwrap_err();
+        assert!(error.contains("OIDC_ISSUER"), "{error}");
+        assert!(!error.contains("hush"), "{error}");
+    }
+    let error = config(&[("OIDC_ISSUER", "https://id.example.com")]).unwrap_err();
+    assert!(error.contains("OIDC_AUDIENCE"), "{error}");
+    let error = config(&[("OWN_ACCOUNTS", "false")]).unwrap_err();
+    assert!(
+        error.contains("OWN_ACCOUNTS") && error.contains("OIDC_ISSUER"),
+        "{error}"
+    );
+}
+
+#[test]
 fn a_wrong_value_is_told_with_all_its_names_and_what_would_be_right() {
     for (name, value, expected) in [
         (

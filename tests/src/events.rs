@@ -60,14 +60,24 @@ impl Actor {
 
     /// The first result of a subscription, or the answer of a request that was refused before it.
     pub async fn first_event(&self, document: &str, variables: Value) -> Value {
+        let mut events = match self.try_events(document, variables).await {
+            Ok(events) => events,
+            Err(answer) => return answer,
+        };
+        events.next_answer().await.expect("a result")
+    }
+
+    /// The events of a subscription, or the answer of a request that was refused before any.
+    ///
+    /// # Errors
+    /// That answer.
+    pub async fn try_events(&self, document: &str, variables: Value) -> Result<Events, Value> {
         let response = self.subscribe(document, variables).await;
         let content_type = response.headers().get("content-type");
-        let stream = content_type.is_some_and(|value| value.as_bytes().starts_with(b"text/event"));
-        if !stream {
-            return response.json().await.expect("JSON");
+        if content_type.is_some_and(|value| value.as_bytes().starts_with(b"text/event")) {
+            return Ok(Events::of(response));
         }
-        let mut events = Events::of(response);
-        events.next_answer().await.expect("a result")
+        Err(response.json().await.expect("JSON"))
     }
 
     /// Sends a document as GraphQL over SSE does.

@@ -20,6 +20,7 @@ pub mod disk;
 pub mod events;
 pub mod failover;
 pub mod gate;
+pub mod issuer;
 pub mod line;
 pub mod meter;
 pub mod pictures;

@@ -10,7 +10,8 @@ use crate::analysis::job::{AnalyseHandler, AnalysisSettings};
 use crate::analysis::media::{Media, MediaSettings};
 use crate::analysis::service::AnalysisService;
 use crate::auth::job::SweepTokens;
-use crate::auth::service::AuthService;
+use crate::auth::oidc::{Documents, ExternalIssuer};
+use crate::auth::service::{AuthService, AuthSettings};
 use crate::auth::token::TokenKeys;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -30,6 +31,7 @@ use crate::people::overdue::GroupOverdue;
 use crate::people::service::PeopleService;
 use crate::photo::job::DeletePhoto;
 use crate::photo::service::PhotoService;
+use crate::share::service::ShareService;
 use crate::shutdown::Shutdown;
 use crate::storage::ObjectStore;
 use crate::upload::job::ReapUploads;
@@ -56,9 +58,15 @@ impl Wiring<'_> {
             db.clone(),
             clock.clone(),
             keys,
-            &self.config.tokens,
-            self.config.accounts.registrations_per_minute,
+            AuthSettings {
+                registrations: self.config.accounts.registrations_per_minute,
+                refresh_seconds: self.config.tokens.refresh_seconds,
+                own_accounts: self.config.accounts.own,
+                external: self.external()?,
+            },
         )?;
+        let auth = Arc::new(auth);
+        let share = ShareService::new(db.clone(), clock.clone(), Arc::clone(&auth));
         let upload = UploadService::new(
             db.clone(),
             clock.clone(),
@@ -76,7 +84,7 @@ impl Wiring<'_> {
         let poll = Duration::from_millis(u64::from(self.config.events.poll_milliseconds));
         let event = EventService::new(db.clone(), Hub::new(db.clone(), poll));
         Ok(Services {
-            auth: Arc::new(auth),
+            auth,
             gallery: Arc::new(GalleryService::new(
                 db.clone(),
                 clock.clone(),
@@ -86,8 +94,22 @@ impl Wiring<'_> {
             upload: Arc::new(upload),
             analysis: Arc::new(analysis),
             people: Arc::new(people),
+            share: Arc::new(share),
             event: Arc::new(event),
         })
+    }
+
+    /// The issuer whose tokens count besides our own, if there is one.
+    fn external(&self) -> Result<Option<ExternalIssuer>> {
+        let oidc = &self.config.oidc;
+        let (Some(issuer), Some(audience)) = (&oidc.issuer, &oidc.audience) else {
+            return Ok(None);
+        };
+        let documents = Arc::new(Documents::new(self.metrics.clone())?);
+        let clock = self.clock.clone();
+        Ok(Some(ExternalIssuer::new(
+            issuer, audience, documents, clock,
+        )))
     }
 
     pub(super) fn worker(&self, services: &Services) -> Worker {

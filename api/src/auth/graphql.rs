@@ -43,9 +43,11 @@ impl User {
         &self.profile.name
     }
 
-    /// E-mail address; null unless it is your own account.
+    /// E-mail address; null unless it is your own account, and where an external issuer vouches for
+    /// none.
     async fn email(&self) -> Option<&str> {
-        self.is_viewer.then_some(self.profile.email.as_str())
+        let email = self.profile.email.as_str();
+        (self.is_viewer && !email.is_empty()).then_some(email)
     }
 }
 
@@ -85,6 +87,17 @@ pub struct SignOutInput {
     /// Any refresh token of the session.
     #[graphql(secret)]
     refresh_token: String,
+}
+
+/// Another password for your account.
+#[derive(InputObject)]
+pub struct ChangePasswordInput {
+    /// The present one.
+    #[graphql(secret)]
+    current_password: String,
+    /// 8 to 256 characters.
+    #[graphql(secret)]
+    new_password: String,
 }
 
 /// A session that began or goes on, or why not.
@@ -136,7 +149,7 @@ pub struct AuthQuery;
 
 #[Object]
 impl AuthQuery {
-    /// Your account; null without a token.
+    /// Your account; null without a token, and for guests of a share link.
     async fn viewer(&self, ctx: &Context<'_>) -> GraphResult<Option<User>> {
         let viewer = viewer(ctx);
         let Viewer::User(me) = viewer else {
@@ -161,7 +174,7 @@ pub struct AuthMutation;
 #[Object]
 impl AuthMutation {
     /// Makes an account and signs it in. Too many from one address within a minute have to wait
-    /// (RATE_LIMITED).
+    /// (RATE_LIMITED). SIGN_IN_ELSEWHERE where the server leaves accounts to an external issuer.
     async fn register(
         &self,
         ctx: &Context<'_>,
@@ -173,7 +186,8 @@ impl AuthMutation {
         SessionPayload::new(retried(register).await)
     }
 
-    /// Signs in. After ten failures at an account an address waits for 15 minutes (RATE_LIMITED).
+    /// Signs in. After five failures at an account an address waits for 15 minutes (RATE_LIMITED).
+    /// SIGN_IN_ELSEWHERE where the server leaves accounts to an external issuer.
     async fn sign_in(&self, ctx: &Context<'_>, input: SignInInput) -> GraphResult<SessionPayload> {
         let address = address(ctx);
         let auth = &services(ctx).auth;
@@ -189,6 +203,22 @@ impl AuthMutation {
     ) -> GraphResult<SessionPayload> {
         let auth = &services(ctx).auth;
         SessionPayload::new(retried(|| auth.refresh(&input.refresh_token)).await)
+    }
+
+    /// Gives your account another password, and you the tokens of a new session. Every other session
+    /// ends: its refresh tokens work no more, and its access tokens run out within their minutes.
+    async fn change_password(
+        &self,
+        ctx: &Context<'_>,
+        input: ChangePasswordInput,
+    ) -> GraphResult<SessionPayload> {
+        let (viewer, address) = (viewer(ctx), address(ctx));
+        let auth = &services(ctx).auth;
+        let change = || {
+            let (current, new) = (input.current_password.clone(), input.new_password.clone());
+            auth.change_password(viewer, current, new, address)
+        };
+        SessionPayload::new(retried(change).await)
     }
 
     /// Ends a session: none of its refresh tokens works any more, and its access token runs out.

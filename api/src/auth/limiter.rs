@@ -15,10 +15,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use entity::Timestamp;
 
 /// Failures at one account that one address may have in a window.
-pub const ACCOUNT_FAILURES: u32 = 10;
+pub const ACCOUNT_FAILURES: u32 = 5;
 /// Failures at one account, from all addresses, above which an address may have
 /// [`FEW_FAILURES`] only.
-pub const MANY_FAILURES: u32 = 100;
+pub const MANY_FAILURES: u32 = 50;
 /// See [`MANY_FAILURES`].
 pub const FEW_FAILURES: u32 = 1;
 /// Failures that one address may have in a window: wider, as the guests of an event share one.
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn eleventh_failure_waits_until_the_window_ends() {
+    fn a_failure_too_many_waits_until_the_window_ends() {
         let limiter = limiter();
         let (a, b) = (Key::sign_in("a", from(1)), Key::sign_in("b", from(1)));
         for _ in 0..ACCOUNT_FAILURES {
@@ -253,14 +253,15 @@ mod tests {
     fn success_forgives_the_account_but_not_the_address() {
         let limiter = limiter();
         let keys = Key::sign_in("a", Some("2001:db8::1".parse().unwrap()));
-        for _ in 0..10 {
+        for _ in 0..ACCOUNT_FAILURES {
             limiter.attempt(&keys, NOW).unwrap();
         }
         limiter.succeeded(&keys);
         let windows = limiter.windows();
         let count = |key: &Key| windows.get(key).map(|window| window.count);
         let counts: Vec<_> = keys.iter().map(count).collect();
-        assert_eq!(counts, [Some(9), None, Some(9)]);
+        let left = Some(ACCOUNT_FAILURES - 1);
+        assert_eq!(counts, [left, None, left]);
     }
 
     #[test]

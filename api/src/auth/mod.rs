@@ -2,12 +2,18 @@
 //!
 //! A refresh token works once. All tokens that descend from one sign-in form a family; a second
 //! use of one of them means that it was stolen, and ends the family.
+//!
+//! Beside our own tokens those of one external issuer count ([`oidc`]), if one is configured.
 
+mod external;
 pub mod graphql;
 pub mod job;
 pub mod limiter;
 pub mod loader;
+pub mod oidc;
 pub mod password;
+mod password_change;
+mod rules;
 pub mod service;
 pub mod token;
 
@@ -24,7 +30,7 @@ pub struct Profile {
     pub id: UserId,
     /// Name shown to other members.
     pub name: String,
-    /// E-mail address.
+    /// E-mail address; empty where an external issuer vouches for none.
     pub email: String,
 }
 

@@ -12,52 +12,54 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
-use crate::access::Viewer;
+use crate::access::{Guest, Viewer};
 use crate::auth::limiter::{Key, Limiter};
+use crate::auth::oidc::ExternalIssuer;
 use crate::auth::password::Passwords;
-use crate::auth::token::{self, TokenKeys};
-use crate::auth::{Access, Profile, Session};
+use crate::auth::rules::{MAX_EMAIL_BYTES, check_registration};
+use crate::auth::token::{self, Origin, TokenKeys};
+use crate::auth::{Access, Profile, Session, external};
 use crate::clock::Clock;
-use crate::config::Tokens;
 use crate::db::{Db, Transaction};
-use crate::error::{Error, Result, UserError, UserErrorCode};
-use crate::text::{email_key, is_plain, is_seen};
+use crate::error::{Error, Result, UserErrorCode};
+use crate::text::email_key;
 
-/// Longest e-mail address, as RFC 5321 has it.
-const MAX_EMAIL_BYTES: usize = 254;
-/// Longest name in characters.
-const MAX_NAME_CHARS: usize = 200;
-/// Characters of a password.
-const PASSWORD_CHARS: std::ops::RangeInclusive<usize> = 8..=256;
+/// How accounts are kept.
+#[derive(Debug)]
+pub struct AuthSettings {
+    /// Registrations that an address may try in a minute.
+    pub registrations: u32,
+    /// Life of a refresh token in seconds.
+    pub refresh_seconds: u32,
+    /// Whether there are accounts with a password of ours.
+    pub own_accounts: bool,
+    /// Whose tokens count besides ours.
+    pub external: Option<ExternalIssuer>,
+}
 
 /// Accounts and sessions.
 #[derive(Debug)]
 pub struct AuthService {
-    db: Db,
-    clock: Clock,
-    passwords: Passwords,
+    pub(super) db: Db,
+    pub(super) clock: Clock,
+    pub(super) passwords: Passwords,
     keys: TokenKeys,
-    limiter: Limiter,
-    refresh_seconds: u32,
+    pub(super) limiter: Limiter,
+    settings: AuthSettings,
+    pub(super) seen: external::Seen,
 }
 
 impl AuthService {
-    /// A service that signs with `keys` and takes `registrations` a minute from an address. Hashes
-    /// once, which takes some 30 ms.
+    /// A service that signs with `keys`. Hashes once, which takes some 30 ms.
     ///
     /// # Errors
     /// `Internal` when password hashing does not work.
-    pub fn new(
-        db: Db,
-        clock: Clock,
-        keys: TokenKeys,
-        tokens: &Tokens,
-        registrations: u32,
-    ) -> Result<Self> {
+    pub fn new(db: Db, clock: Clock, keys: TokenKeys, settings: AuthSettings) -> Result<Self> {
         Ok(Self {
             passwords: Passwords::new(clock.clone())?,
-            limiter: Limiter::new(registrations),
-            refresh_seconds: tokens.refresh_seconds,
+            limiter: Limiter::new(settings.registrations),
+            seen: external::Seen::default(),
+            settings,
             db,
             clock,
             keys,
@@ -69,6 +71,7 @@ impl AuthService {
     /// # Errors
     /// User errors: `Invalid` for each wrong field, `Taken` for the address. `RateLimited` after too
     /// many from one address: each costs a password hash, and tells who has an account.
+    /// `SignInElsewhere` without own accounts.
     pub async fn register(
         &self,
         email: &str,
@@ -76,6 +79,7 @@ impl AuthService {
         password: String,
         address: Option<IpAddr>,
     ) -> Result<Session> {
+        self.own_accounts()?;
         let (email, name) = (email.trim(), name.trim());
         check_registration(email, name, &password)?;
         let email_key = email_key(email);
@@ -113,32 +117,32 @@ impl AuthService {
     /// Signs in. An unknown address and a wrong password get the same answer in the same time.
     ///
     /// # Errors
-    /// User error `WrongCredentials`; `RateLimited` after too many failures.
+    /// User errors `WrongCredentials`, and `SignInElsewhere` without own accounts; `RateLimited` after
+    /// too many failures.
     pub async fn sign_in(
         &self,
         email: &str,
         password: String,
         address: Option<IpAddr>,
     ) -> Result<Session> {
+        self.own_accounts()?;
         // Longer ones cannot be registered; cutting bounds what the limiter keeps.
         let email = email.trim();
         let email_key = email_key(&email[..email.floor_char_boundary(MAX_EMAIL_BYTES + 1)]);
         let keys = Key::sign_in(&email_key, address);
         self.limited(&keys)?;
         let user = self.account(&email_key).await?;
-        let hash = user.as_ref().map(|user| user.password_hash.clone());
+        let hash = user.as_ref().and_then(password_hash);
         let user = match (self.passwords.verify(password, hash).await?, user) {
             (true, Some(user)) => user,
-            _ => {
-                return Err(Error::user(
-                    UserErrorCode::WrongCredentials,
-                    &["input"],
-                    "e-mail address and password do not belong together",
-                ));
-            }
+            _ => return Err(wrong_credentials()),
         };
-        self.limiter.succeeded(&keys);
         let txn = self.db.begin().await?;
+        // A password that was changed meanwhile has signed everybody out, and this must not come late.
+        let user = unchanged(&*txn, user)
+            .await?
+            .ok_or_else(wrong_credentials)?;
+        self.limiter.succeeded(&keys);
         let family = self.clock.new_token();
         self.start(txn, user, family, self.clock.now()).await
     }
@@ -147,8 +151,9 @@ impl AuthService {
     /// hands: its family ends.
     ///
     /// # Errors
-    /// User error `InvalidRefreshToken`.
+    /// User errors `InvalidRefreshToken`, and `SignInElsewhere` without own accounts.
     pub async fn refresh(&self, refresh_token: &str) -> Result<Session> {
+        self.own_accounts()?;
         let now = self.clock.now();
         let txn = self.db.begin().await?;
         let Some((row, user)) = locked(&*txn, refresh_token).await? else {
@@ -184,16 +189,35 @@ impl AuthService {
         Ok(txn.commit().await?)
     }
 
-    /// Who a bearer token speaks for, and for how long. Takes no statement.
+    /// Who a bearer token speaks for, and for how long. Takes no statement, save for the first token
+    /// of a user whom an external issuer vouches for.
     ///
     /// # Errors
-    /// `Unauthenticated` for anything but a live access token.
-    pub fn access_of(&self, bearer: &str) -> Result<Access> {
-        let (user, until) = self.keys.verify(bearer, self.clock.now())?;
+    /// `Unauthenticated` for anything but a live access token; `Unavailable` where the external
+    /// issuer's keys cannot be had.
+    pub async fn access_of(&self, bearer: &str) -> Result<Access> {
+        let (viewer, until) = match token::origin(bearer)? {
+            Origin::Own => self.keys.verify(bearer, self.clock.now())?,
+            Origin::External => {
+                let external = self.settings.external.as_ref();
+                let issuer = external.ok_or(Error::Unauthenticated)?;
+                let identity = issuer.verify(bearer).await?;
+                let until = identity.until;
+                (Viewer::User(self.user_of(identity).await?), until)
+            }
+        };
         Ok(Access {
-            viewer: Viewer::User(user),
+            viewer,
             until: Some(until),
         })
+    }
+
+    /// An access token for whoever holds a share link, and when it ends: with the link at the latest.
+    ///
+    /// # Errors
+    /// `Internal`.
+    pub fn admit(&self, guest: Guest, end: Option<Timestamp>) -> Result<(String, Timestamp)> {
+        self.keys.issue_guest(guest, self.clock.now(), end)
     }
 
     /// The users among `ids` that the viewer may see: themselves, and those
@@ -202,6 +226,10 @@ impl AuthService {
     /// # Errors
     /// `Unauthenticated`.
     pub async fn visible(&self, viewer: Viewer, ids: &[UserId]) -> Result<Vec<Profile>> {
+        if let Viewer::Guest(_) = viewer {
+            // They have no fellows.
+            return Ok(Vec::new());
+        }
         let me = viewer.user()?;
         let mine = Query::select()
             .column(gallery_member::Column::GalleryId)
@@ -263,7 +291,23 @@ impl AuthService {
         Ok(count)
     }
 
-    fn limited(&self, keys: &[Key]) -> Result<()> {
+    /// # Errors
+    /// User error `SignInElsewhere` where there are no accounts with a password of ours.
+    pub(super) fn own_accounts(&self) -> Result<()> {
+        if self.settings.own_accounts {
+            return Ok(());
+        }
+        let issuer = self.settings.external.as_ref().map(ExternalIssuer::url);
+        let issuer = issuer.unwrap_or("the token issuer");
+        let message = format!("accounts are kept elsewhere: sign in at {issuer}");
+        Err(Error::user(
+            UserErrorCode::SignInElsewhere,
+            &["input"],
+            message,
+        ))
+    }
+
+    pub(super) fn limited(&self, keys: &[Key]) -> Result<()> {
         let counted = self.limiter.attempt(keys, self.clock.now());
         counted.map_err(|retry_after_seconds| Error::RateLimited {
             retry_after_seconds,
@@ -278,7 +322,7 @@ impl AuthService {
     }
 
     /// Writes the next refresh token of `family`, commits, and signs an access token.
-    async fn start(
+    pub(super) async fn start(
         &self,
         txn: Transaction,
         user: user::Model,
@@ -286,13 +330,13 @@ impl AuthService {
         now: Timestamp,
     ) -> Result<Session> {
         let (access_token, expires_at) = self.keys.issue(user.id, now)?;
-        let refresh_token = token::new_refresh_token(&self.clock);
+        let refresh_token = token::new_secret(&self.clock);
         let row = refresh_token::ActiveModel {
-            token_hash: Set(token::refresh_token_hash(&refresh_token)),
+            token_hash: Set(token::secret_hash(&refresh_token)),
             family_id: Set(family),
             user_id: Set(user.id),
             created_at: Set(now),
-            expires_at: Set(now.plus_seconds(i64::from(self.refresh_seconds))),
+            expires_at: Set(now.plus_seconds(i64::from(self.settings.refresh_seconds))),
             used_at: Set(None),
             revoked_at: Set(None),
         };
@@ -315,7 +359,7 @@ async fn locked(
     connection: &impl ConnectionTrait,
     refresh_token: &str,
 ) -> Result<Option<(refresh_token::Model, user::Model)>> {
-    let hash = token::refresh_token_hash(refresh_token);
+    let hash = token::secret_hash(refresh_token);
     let find = || refresh_token::Entity::find_by_id(&hash).one(connection);
     let Some(row) = find().await? else {
         return Ok(None);
@@ -337,6 +381,24 @@ async fn revoke(connection: &impl ConnectionTrait, family: Uuid, now: Timestamp)
     Ok(())
 }
 
+/// The hash of a user's password, if they have one.
+pub(super) fn password_hash(user: &user::Model) -> Option<String> {
+    let hash = Some(user.password_hash.clone());
+    hash.filter(|hash| !hash.is_empty())
+}
+
+/// The user with their row locked, unless their password is another one by now.
+pub(super) async fn unchanged(
+    connection: &impl ConnectionTrait,
+    user: user::Model,
+) -> Result<Option<user::Model>> {
+    let now = user::Entity::find_by_id(user.id)
+        .lock_exclusive()
+        .one(connection)
+        .await?;
+    Ok(now.filter(|now| now.password_hash == user.password_hash))
+}
+
 fn profile(row: user::Model) -> Profile {
     Profile {
         id: row.id,
@@ -353,81 +415,18 @@ fn taken() -> Error {
     )
 }
 
+fn wrong_credentials() -> Error {
+    Error::user(
+        UserErrorCode::WrongCredentials,
+        &["input"],
+        "e-mail address and password do not belong together",
+    )
+}
+
 fn invalid_refresh_token() -> Error {
     Error::user(
         UserErrorCode::InvalidRefreshToken,
         &["input", "refreshToken"],
         "the refresh token is unknown, used, expired or revoked",
     )
-}
-
-fn check_registration(email: &str, name: &str, password: &str) -> Result<()> {
-    let mut errors = Vec::new();
-    let mut must = |ok: bool, field: &str, message: &str| {
-        if !ok {
-            let path = ["input", field];
-            errors.push(UserError::new(UserErrorCode::Invalid, &path, message));
-        }
-    };
-    must(
-        is_email(email) && email_key(email).len() <= MAX_EMAIL_BYTES,
-        "email",
-        "not an e-mail address",
-    );
-    must(
-        (1..=MAX_NAME_CHARS).contains(&name.chars().count()) && is_plain(name),
-        "name",
-        "a name has 1 to 200 characters and no control characters",
-    );
-    must(
-        PASSWORD_CHARS.contains(&password.chars().count()),
-        "password",
-        "a password has 8 to 256 characters",
-    );
-    if errors.is_empty() {
-        Ok(())
-    } else {
-        Err(Error::User(errors))
-    }
-}
-
-/// Only what no address can be is refused: whether it exists, only a letter to it can tell.
-fn is_email(text: &str) -> bool {
-    let Some((local, domain)) = text.rsplit_once('@') else {
-        return false;
-    };
-    let is_label = |label: &str| !label.is_empty() && label.len() <= 63;
-    text.len() <= MAX_EMAIL_BYTES
-        && (1..=64).contains(&local.len())
-        && text.chars().all(is_seen)
-        && !local.contains('@')
-        && domain.split('.').all(is_label)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::is_email;
-
-    #[test]
-    fn addresses_are_told_from_other_text() {
-        for good in ["a@b.example", "guest+1@localhost", "zoë@exämple.org"] {
-            assert!(is_email(good), "{good}");
-        }
-        for bad in [
-            "",
-            "a",
-            "@b",
-            "a@",
-            "a@b..c",
-            "a@.b",
-            "a b@c",
-            "a@b\n",
-            "a@@b",
-            "a\u{200b}@b",
-            "\u{202e}a@b",
-        ] {
-            assert!(!is_email(bad), "{bad}");
-        }
-        assert!(!is_email(&format!("{}@b", "a".repeat(65))));
-    }
 }

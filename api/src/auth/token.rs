@@ -1,4 +1,4 @@
-//! Access tokens (JWT, HS256) and refresh tokens (random, kept as SHA-256).
+//! Access tokens (JWT, HS256), of users and of guests, and random tokens that are kept as SHA-256.
 
 use std::fs;
 use std::io::Write as _;
@@ -7,13 +7,14 @@ use std::path::Path;
 use anyhow::Context as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use entity::{Timestamp, UserId};
+use entity::{GalleryId, ShareLinkId, Timestamp, UserId};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
+use crate::access::{Guest, Viewer};
 use crate::clock::Clock;
 use crate::config::Tokens;
 use crate::error::{Error, Result};
@@ -24,17 +25,23 @@ const LEEWAY_SECONDS: i64 = 5;
 const MIN_SECRET_BYTES: usize = 32;
 /// `typ` claim of access tokens, so that no other token of ours can be used as one.
 const ACCESS: &str = "access";
-/// Longest token that is looked at.
-const MAX_TOKEN_BYTES: usize = 4096;
+/// `typ` claim of the access tokens of guests.
+const GUEST: &str = "guest";
+/// Longest token that is looked at: those of other issuers list groups and more.
+const MAX_TOKEN_BYTES: usize = 8192;
 
 #[derive(Serialize, Deserialize)]
 struct Claims {
     iss: String,
     aud: String,
+    /// A user, or a guest's share link.
     sub: Uuid,
     iat: i64,
     exp: i64,
     typ: String,
+    /// The gallery that a guest's link shows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    gallery: Option<Uuid>,
 }
 
 /// Signs and verifies access tokens.
@@ -109,15 +116,41 @@ impl TokenKeys {
     /// # Errors
     /// `Internal`.
     pub fn issue(&self, user: UserId, now: Timestamp) -> Result<(String, Timestamp)> {
+        self.sign(ACCESS, user.0, None, now, None)
+    }
+
+    /// An access token for a guest, and when it ends: never after `end`, the end of its link.
+    ///
+    /// # Errors
+    /// `Internal`.
+    pub fn issue_guest(
+        &self,
+        guest: Guest,
+        now: Timestamp,
+        end: Option<Timestamp>,
+    ) -> Result<(String, Timestamp)> {
+        self.sign(GUEST, guest.link.0, Some(guest.gallery.0), now, end)
+    }
+
+    fn sign(
+        &self,
+        typ: &str,
+        sub: Uuid,
+        gallery: Option<Uuid>,
+        now: Timestamp,
+        end: Option<Timestamp>,
+    ) -> Result<(String, Timestamp)> {
         let iat = now.seconds();
         let exp = iat.saturating_add(i64::from(self.access_seconds));
+        let exp = end.map_or(exp, |end| end.seconds().min(exp));
         let claims = Claims {
             iss: self.issuer.clone(),
             aud: self.audience.clone(),
-            sub: user.0,
+            sub,
             iat,
             exp,
-            typ: ACCESS.to_owned(),
+            typ: typ.to_owned(),
+            gallery,
         };
         let token = jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.encoding)
             .map_err(Error::internal)?;
@@ -128,21 +161,52 @@ impl TokenKeys {
     ///
     /// # Errors
     /// [`Error::Unauthenticated`] for anything but a live access token of ours.
-    pub fn verify(&self, token: &str, now: Timestamp) -> Result<(UserId, Timestamp)> {
-        if token.len() > MAX_TOKEN_BYTES {
-            return Err(Error::Unauthenticated);
-        }
+    pub fn verify(&self, token: &str, now: Timestamp) -> Result<(Viewer, Timestamp)> {
         let decoded = self
             .decoding
             .iter()
             .find_map(|key| jsonwebtoken::decode::<Claims>(token, key, &self.validation).ok());
         let claims = decoded.ok_or(Error::Unauthenticated)?.claims;
-        let until = Timestamp::default().plus_seconds(claims.exp.saturating_add(LEEWAY_SECONDS));
-        if claims.typ != ACCESS || until <= now {
+        let (viewer, leeway) = match (claims.typ.as_str(), claims.gallery) {
+            (ACCESS, None) => (Viewer::User(UserId(claims.sub)), LEEWAY_SECONDS),
+            // Its owner chose the end of a link: not a second more.
+            (GUEST, Some(gallery)) => {
+                let (link, gallery) = (ShareLinkId(claims.sub), GalleryId(gallery));
+                (Viewer::Guest(Guest { link, gallery }), 0)
+            }
+            _ => return Err(Error::Unauthenticated),
+        };
+        let until = Timestamp::default().plus_seconds(claims.exp.saturating_add(leeway));
+        if until <= now {
             return Err(Error::Unauthenticated);
         }
-        Ok((UserId(claims.sub), until))
+        Ok((viewer, until))
     }
+}
+
+/// Who signed a token, as it says itself. Each verifier holds on to algorithms of its own, so a lie
+/// leads to a verifier that refuses it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// We did.
+    Own,
+    /// Somebody with a key pair.
+    External,
+}
+
+/// Who signed a token.
+///
+/// # Errors
+/// [`Error::Unauthenticated`] for what is no token.
+pub fn origin(token: &str) -> Result<Origin> {
+    if token.len() > MAX_TOKEN_BYTES {
+        return Err(Error::Unauthenticated);
+    }
+    let header = jsonwebtoken::decode_header(token).map_err(|_| Error::Unauthenticated)?;
+    Ok(match header.alg {
+        Algorithm::HS256 => Origin::Own,
+        _ => Origin::External,
+    })
 }
 
 /// The secret that is set, or that the file holds.
@@ -167,15 +231,15 @@ fn checked(secret: &[u8]) -> anyhow::Result<&[u8]> {
     Ok(secret)
 }
 
-/// A new refresh token: 32 random bytes.
+/// A new refresh token or token of a share link: 32 random bytes.
 #[must_use]
-pub fn new_refresh_token(clock: &Clock) -> String {
+pub fn new_secret(clock: &Clock) -> String {
     URL_SAFE_NO_PAD.encode(clock.random_bytes::<32>())
 }
 
-/// What is kept of a refresh token. It is random, so a plain hash is as good as a slow one.
+/// What is kept of such a token. It is random, so a plain hash is as good as a slow one.
 #[must_use]
-pub fn refresh_token_hash(token: &str) -> String {
+pub fn secret_hash(token: &str) -> String {
     hex::encode(Sha256::digest(token.as_bytes()))
 }
 

@@ -132,6 +132,7 @@ pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
         "rekognition.labels_per_second",
         rekognition.labels_per_second,
     );
+    check_issuer(config, &mut wrong);
     let tokens = &config.tokens;
     wrong.if_short("tokens.jwt_secret", tokens.jwt_secret.as_ref());
     wrong.if_short(
@@ -176,5 +177,33 @@ pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
         Ok(())
     } else {
         Err(ConfigError(wrong.0.join("; ")))
+    }
+}
+
+/// What comes over plain HTTP anybody on the way can write: keys of their own, and be everybody.
+fn check_issuer(config: &Config, wrong: &mut Wrong) {
+    let oidc = &config.oidc;
+    wrong.unless_both(
+        ("oidc.issuer", oidc.issuer.is_some()),
+        ("oidc.audience", oidc.audience.is_some()),
+    );
+    if let Some(issuer) = &oidc.issuer {
+        let extra = issuer.contains(['?', '#']);
+        if issuer.len() > 255 || extra || !crate::auth::oidc::is_safe(issuer) {
+            // Not shown: it may hold a password, which is one of the things that are wrong.
+            wrong.says(
+                "oidc.issuer",
+                "must be a URL like https://id.example.com, without user, query and fragment; \
+                 http only on this machine",
+            );
+        }
+    } else if !config.accounts.own {
+        wrong.says(
+            "accounts.own",
+            format_args!(
+                "can only be false with {}: nobody could sign in",
+                message::name("oidc.issuer")
+            ),
+        );
     }
 }

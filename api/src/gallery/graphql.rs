@@ -2,12 +2,14 @@
 
 use async_graphql::connection::Connection;
 use async_graphql::dataloader::DataLoader;
-use async_graphql::{Context, Enum, ID, InputObject, MaybeUndefined, Object, SimpleObject};
+use async_graphql::{Context, ID, MaybeUndefined, Object, SimpleObject};
 use chrono::{DateTime, Utc};
-use entity::gallery::Matcher;
-use entity::gallery_member::Role;
 use entity::{gallery, gallery_member};
 
+pub use super::input::{
+    CreateGalleryInput, DeleteGalleryInput, FaceMatcherKind, GalleryRole, RemoveGalleryMemberInput,
+    SetGalleryMemberInput, UpdateGalleryInput,
+};
 use super::loader::{CoverLoader, PhotoCountLoader};
 use super::service::{GalleryChanges, LabelCount as Count, NewGallery};
 use crate::access::Authorized;
@@ -21,6 +23,7 @@ use crate::graphql::{id, services, viewer};
 use crate::page::{Cursor, PageRequest};
 use crate::people::graphql::{Person, PersonFilter};
 use crate::photo::graphql::{Photo, PhotoFilter, PhotoOrder};
+use crate::share::graphql::ShareLink;
 
 /// One event: its photos, the people in them, the members who see it.
 #[derive(Clone)]
@@ -49,9 +52,9 @@ impl Gallery {
         self.0.event_date.as_deref()
     }
 
-    /// What you may do here.
-    async fn viewer_role(&self) -> GalleryRole {
-        self.0.role().into()
+    /// What you may do here; null for guests of a share link, who look and are no members.
+    async fn viewer_role(&self) -> Option<GalleryRole> {
+        self.0.role().map(Into::into)
     }
 
     /// How faces are told apart.
@@ -135,7 +138,7 @@ impl Gallery {
         Ok(labels.into_iter().map(Into::into).collect())
     }
 
-    /// Members, first come first.
+    /// Members, first come first. FORBIDDEN for guests of a share link.
     async fn members(
         &self,
         ctx: &Context<'_>,
@@ -145,6 +148,18 @@ impl Gallery {
         let request = PageRequest::new(first, after.as_deref())?;
         let page = services(ctx).gallery.members(&self.0, request).await?;
         Ok(connection(page.map(GalleryMember), request.after.is_some()))
+    }
+
+    /// Share links, newest first, with those that have ended. FORBIDDEN for all but owners.
+    async fn share_links(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many, 1 to 100.")] first: i32,
+        #[graphql(desc = "Go on after this cursor.")] after: Option<String>,
+    ) -> GraphResult<Connection<Cursor, ShareLink>> {
+        let request = PageRequest::new(first, after.as_deref())?;
+        let page = services(ctx).share.page(&self.0, request).await?;
+        Ok(connection(page.map(ShareLink), request.after.is_some()))
     }
 }
 
@@ -180,30 +195,6 @@ impl GalleryMember {
     }
 }
 
-/// What a member may do. Each role includes the ones below it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
-#[graphql(remote = "Role")]
-pub enum GalleryRole {
-    /// Everything, deleting the gallery and managing members included.
-    Owner,
-    /// Changes the gallery, its people and any photo; sees where photos were taken.
-    Editor,
-    /// Uploads, and deletes their own photos.
-    Contributor,
-    /// Looks.
-    Viewer,
-}
-
-/// How faces are told apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
-#[graphql(remote = "Matcher")]
-pub enum FaceMatcherKind {
-    /// CompareFaces against contact sheets: nothing biometric is kept at AWS.
-    Compare,
-    /// IndexFaces and SearchFaces in one collection, deleted with the gallery.
-    Collection,
-}
-
 /// A label and how many photos carry it.
 #[derive(SimpleObject)]
 pub struct LabelCount {
@@ -220,65 +211,6 @@ impl From<Count> for LabelCount {
             photo_count: count.photos,
         }
     }
-}
-
-/// A new gallery.
-#[derive(InputObject)]
-pub struct CreateGalleryInput {
-    /// 1 to 200 characters.
-    name: String,
-    /// Up to 5,000 characters.
-    #[graphql(default)]
-    description: String,
-    /// Day of the event as YYYY-MM-DD.
-    event_date: Option<String>,
-    /// How faces are told apart; none: the server's default.
-    face_matcher: Option<FaceMatcherKind>,
-    /// Whether faces are looked for at all.
-    #[graphql(default = true)]
-    face_analysis: bool,
-}
-
-/// What of a gallery changes; fields left out stay.
-#[derive(InputObject)]
-pub struct UpdateGalleryInput {
-    /// Which gallery.
-    gallery_id: ID,
-    /// 1 to 200 characters.
-    name: Option<String>,
-    /// Up to 5,000 characters.
-    description: Option<String>,
-    /// Day of the event as YYYY-MM-DD; null removes it.
-    event_date: MaybeUndefined<String>,
-    /// Cover; null goes back to the newest photo.
-    cover_photo_id: MaybeUndefined<ID>,
-}
-
-/// Which gallery to delete.
-#[derive(InputObject)]
-pub struct DeleteGalleryInput {
-    /// Which gallery.
-    gallery_id: ID,
-}
-
-/// Who becomes a member, or gets another role.
-#[derive(InputObject)]
-pub struct SetGalleryMemberInput {
-    /// Which gallery.
-    gallery_id: ID,
-    /// E-mail address of an account.
-    email: String,
-    /// Their role.
-    role: GalleryRole,
-}
-
-/// Whose membership ends.
-#[derive(InputObject)]
-pub struct RemoveGalleryMemberInput {
-    /// Which gallery.
-    gallery_id: ID,
-    /// Whose; your own id leaves the gallery.
-    user_id: ID,
 }
 
 /// The gallery as it is now, or why not.
@@ -332,7 +264,7 @@ pub struct GalleryQuery;
 /// Queries of galleries.
 #[Object]
 impl GalleryQuery {
-    /// A gallery that you are a member of.
+    /// A gallery that you are a member of, or that your share link shows.
     async fn gallery(
         &self,
         ctx: &Context<'_>,

@@ -18,12 +18,13 @@ impl GalleryService {
     /// The members, first come first.
     ///
     /// # Errors
-    /// The database's.
+    /// `Forbidden` for guests; the database's.
     pub async fn members(
         &self,
         gallery: &Authorized<gallery::Model>,
         request: PageRequest,
     ) -> Result<Page<gallery_member::Model>> {
+        gallery.require(Action::ViewMembers)?;
         let mut select =
             gallery_member::Entity::find().filter(gallery_member::Column::GalleryId.eq(gallery.id));
         if let Some(after) = request.after {
@@ -61,6 +62,8 @@ impl GalleryService {
         let gallery = locked(&*txn, viewer, id, Action::ManageMembers).await?;
         let account = user::Entity::find()
             .filter(user::Column::EmailKey.eq(email_key(email)))
+            // Of those without an address the key is another thing.
+            .filter(user::Column::Email.ne(""))
             .one(&*txn)
             .await?
             .ok_or_else(|| {

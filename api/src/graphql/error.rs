@@ -130,6 +130,10 @@ pub enum UserErrorCode {
     WrongCredentials,
     /// The refresh token is unknown, used, expired or revoked.
     InvalidRefreshToken,
+    /// Accounts are not kept here: an external issuer signs people in.
+    SignInElsewhere,
+    /// The token of the share link is unknown, or its link expired or revoked.
+    InvalidShareToken,
     /// No such user, photo or person that the viewer can see.
     NotFound,
     /// The viewer's role does not allow it.

@@ -3,7 +3,7 @@
 use async_graphql::ID;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use entity::{FaceId, GalleryId, PersonId, PhotoId, UserId};
+use entity::{FaceId, GalleryId, PersonId, PhotoId, ShareLinkId, UserId};
 use uuid::Uuid;
 
 use crate::error::{Error, Result};
@@ -38,6 +38,7 @@ global_id! {
     FaceId b'f' "Face",
     PersonId b'h' "Person",
     UserId b'u' "User",
+    ShareLinkId b's' "ShareLink",
 }
 
 /// The global id.

@@ -27,6 +27,7 @@ use crate::event::service::EventService;
 use crate::gallery::service::GalleryService;
 use crate::people::service::PeopleService;
 use crate::photo::service::PhotoService;
+use crate::share::service::ShareService;
 use crate::upload::service::UploadService;
 
 /// Every service, for resolvers.
@@ -44,6 +45,8 @@ pub struct Services {
     pub analysis: Arc<AnalysisService>,
     /// People.
     pub people: Arc<PeopleService>,
+    /// Share links.
+    pub share: Arc<ShareService>,
     /// What happens in galleries.
     pub event: Arc<EventService>,
 }

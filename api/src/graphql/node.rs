@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use async_graphql::{Context, ID, Interface, Object};
-use entity::{FaceId, GalleryId, PersonId, PhotoId, UserId};
+use entity::{FaceId, GalleryId, PersonId, PhotoId, ShareLinkId, UserId};
 use uuid::Uuid;
 
 use super::error::GraphResult;
@@ -17,6 +17,7 @@ use crate::error::Error;
 use crate::gallery::graphql::Gallery;
 use crate::people::graphql::{Face, Person};
 use crate::photo::graphql::Photo;
+use crate::share::graphql::ShareLink;
 
 /// Objects that one call may ask for.
 const MAX_IDS: usize = 100;
@@ -39,6 +40,8 @@ pub enum Node {
     Person(Person),
     /// A face.
     Face(Face),
+    /// A share link.
+    ShareLink(ShareLink),
 }
 
 /// Objects by id.
@@ -72,7 +75,7 @@ impl NodeQuery {
 }
 
 async fn find(ctx: &Context<'_>, ids: &[ID]) -> GraphResult<Vec<Option<Node>>> {
-    viewer(ctx).user()?;
+    viewer(ctx).known()?;
     let mut wanted: HashMap<u8, Vec<Uuid>> = HashMap::new();
     for (tag, uuid) in ids.iter().filter_map(id::split) {
         wanted.entry(tag).or_default().push(uuid);
@@ -99,6 +102,7 @@ async fn load(ctx: &Context<'_>, tag: u8, ids: &[Uuid]) -> GraphResult<HashMap<U
         PhotoId::TAG => photos(ctx, ids).await,
         PersonId::TAG => people(ctx, ids).await,
         FaceId::TAG => faces(ctx, ids).await,
+        ShareLinkId::TAG => share_links(ctx, ids).await,
         _ => Ok(HashMap::new()),
     }
 }
@@ -148,5 +152,14 @@ async fn faces(ctx: &Context<'_>, ids: &[Uuid]) -> GraphResult<HashMap<Uuid, Nod
     Ok(found
         .into_iter()
         .map(|row| (row.face.id.0, Node::Face(Face(row))))
+        .collect())
+}
+
+async fn share_links(ctx: &Context<'_>, ids: &[Uuid]) -> GraphResult<HashMap<Uuid, Node>> {
+    let ids: Vec<ShareLinkId> = ids.iter().copied().map(Into::into).collect();
+    let found = services(ctx).share.visible(viewer(ctx), &ids).await?;
+    Ok(found
+        .into_iter()
+        .map(|row| (row.id.0, Node::ShareLink(ShareLink(row))))
         .collect())
 }

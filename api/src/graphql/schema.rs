@@ -10,6 +10,7 @@ use crate::event::graphql::EventSubscription;
 use crate::gallery::graphql::{GalleryMutation, GalleryQuery};
 use crate::people::graphql::{PeopleMutation, PeopleQuery};
 use crate::photo::graphql::{PhotoMutation, PhotoQuery};
+use crate::share::graphql::ShareMutation;
 use crate::upload::graphql::UploadMutation;
 
 /// The schema.
@@ -28,6 +29,7 @@ pub struct Mutation(
     PhotoMutation,
     AnalysisMutation,
     PeopleMutation,
+    ShareMutation,
 );
 
 /// Everything that can be followed.

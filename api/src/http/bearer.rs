@@ -1,28 +1,67 @@
 //! Who a bearer token speaks for, on every transport.
 
-use http::HeaderMap;
-use http::header::AUTHORIZATION;
+use axum::response::Response;
+use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
+use http::{HeaderMap, HeaderValue, StatusCode};
 
+use super::accept::Media;
+use super::{graphql, retry};
 use crate::auth::Access;
 use crate::auth::service::AuthService;
+use crate::error::Error;
 use crate::graphql::problem::Problem;
 
 /// Out of the headers of a request; anonymous without `Authorization`.
-pub(super) fn from_headers(auth: &AuthService, headers: &HeaderMap) -> Result<Access, Problem> {
+pub(super) async fn from_headers(
+    auth: &AuthService,
+    headers: &HeaderMap,
+) -> Result<Access, Problem> {
     match headers.get(AUTHORIZATION) {
         None => Ok(Access::ANONYMOUS),
-        Some(value) => from_text(auth, value.to_str().ok()),
+        Some(value) => from_text(auth, value.to_str().ok()).await,
     }
 }
 
 /// Out of the text of an `Authorization`.
-pub(super) fn from_text(auth: &AuthService, text: Option<&str>) -> Result<Access, Problem> {
+pub(super) async fn from_text(auth: &AuthService, text: Option<&str>) -> Result<Access, Problem> {
     let (scheme, token) = text
         .and_then(|text| text.trim().split_once(' '))
         .ok_or_else(Problem::unauthenticated)?;
     if !scheme.eq_ignore_ascii_case("bearer") {
         return Err(Problem::unauthenticated());
     }
-    auth.access_of(token.trim())
-        .map_err(|_| Problem::unauthenticated())
+    auth.access_of(token.trim()).await.map_err(problem)
+}
+
+fn problem(error: Error) -> Problem {
+    match error {
+        Error::Unavailable { what, source } => {
+            // Whoever could not be reached has said so once; this comes with every request.
+            tracing::debug!("a token cannot be verified: {source:#}");
+            Problem::unavailable(format!("{what} does not answer; try again later"))
+        }
+        Error::Internal(source) => {
+            tracing::error!(code = "INTERNAL", "a token cannot be verified: {source:#}");
+            Problem::internal()
+        }
+        _ => Problem::unauthenticated(),
+    }
+}
+
+/// The answer to a request whose token does not say who asks.
+pub(super) fn refuse(media: Media, problem: Problem) -> Response {
+    let wait = problem.retry_after_seconds;
+    match problem.code {
+        "UNAVAILABLE" => {
+            let refused = graphql::refuse(StatusCode::SERVICE_UNAVAILABLE, media, problem);
+            retry::tell(refused, wait)
+        }
+        "INTERNAL" => graphql::refuse(StatusCode::INTERNAL_SERVER_ERROR, media, problem),
+        _ => {
+            let challenge = HeaderValue::from_static("Bearer error=\"invalid_token\"");
+            let mut refused = graphql::refuse(StatusCode::UNAUTHORIZED, media, problem);
+            refused.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+            refused
+        }
+    }
 }

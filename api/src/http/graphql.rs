@@ -14,7 +14,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::{ConnectInfo, FromRequest as _, Request, State};
 use axum::response::{IntoResponse as _, Response};
 use http::header::{ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, VARY};
-use http::header::{HeaderMap, HeaderValue, WWW_AUTHENTICATE};
+use http::header::{HeaderMap, HeaderValue};
 use http::{Method, StatusCode};
 use serde::Serialize;
 
@@ -56,11 +56,11 @@ pub(super) async fn serve(State(shared): State<Arc<Shared>>, request: Request) -
 }
 
 async fn run(shared: &Shared, request: Request, media: Media, events: bool) -> Response {
-    let access = match bearer::from_headers(&shared.auth, request.headers()) {
+    let access = match bearer::from_headers(&shared.auth, request.headers()).await {
         Ok(access) => access,
         Err(problem) => {
             shared.executor.refused(&Signature::unknown(), problem.code);
-            return unauthorized(media, problem);
+            return bearer::refuse(media, problem);
         }
     };
     let method = request.method().clone();
@@ -185,14 +185,6 @@ async fn body(request: Request) -> Result<Bytes, (StatusCode, Problem)> {
             Err((StatusCode::REQUEST_TIMEOUT, problem))
         }
     }
-}
-
-/// For a token that is none.
-pub(super) fn unauthorized(media: Media, problem: Problem) -> Response {
-    let challenge = HeaderValue::from_static("Bearer error=\"invalid_token\"");
-    let mut response = refuse(StatusCode::UNAUTHORIZED, media, problem);
-    response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
-    response
 }
 
 /// For one connection too many.

@@ -7,7 +7,9 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use http::HeaderValue;
-use http::header::{REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
+use http::header::{
+    CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+};
 use tracing::Instrument as _;
 
 use super::Shared;
@@ -17,6 +19,8 @@ use crate::telemetry;
 pub(super) const REQUEST_ID: &str = "x-request-id";
 /// Longest id that is taken over from a client.
 const MAX_ID_BYTES: usize = 64;
+/// Of answers that are for programs.
+const NO_CONTENT: &str = "default-src 'none'; frame-ancestors 'none'";
 
 /// Gives each request an id and a span.
 pub(super) async fn trace(
@@ -63,6 +67,11 @@ pub(super) async fn trace(
     let nosniff = HeaderValue::from_static("nosniff");
     headers.insert(X_CONTENT_TYPE_OPTIONS, nosniff);
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
+    // GraphiQL has one of its own; an answer that a browser is led to show may do nothing.
+    headers
+        .entry(CONTENT_SECURITY_POLICY)
+        .or_insert(HeaderValue::from_static(NO_CONTENT));
     response
 }
 

@@ -18,6 +18,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Metric, Registry};
 
+use crate::auth::oidc::FetchOutcome;
 use crate::vision::pace::Operation;
 
 pub use names::{Kind, NAMES, Name};
@@ -48,6 +49,7 @@ struct Inner {
     rekognition_seconds: Histograms<One>,
     s3_calls: Family<Two, Counter>,
     s3_seconds: Histograms<One>,
+    issuer_fetches: Family<One, Counter>,
     urls_signed: Family<One, Counter>,
     uploads_reaped: Family<One, Counter>,
     events_written: Counter,
@@ -90,6 +92,7 @@ impl Metrics {
             rekognition_seconds: register(r, &names::REKOGNITION_SECONDS, histograms(call_buckets)),
             s3_calls: register(r, &names::S3_CALLS, Family::default()),
             s3_seconds: register(r, &names::S3_SECONDS, histograms(call_buckets)),
+            issuer_fetches: register(r, &names::ISSUER_FETCHES, Family::default()),
             urls_signed: register(r, &names::URLS_SIGNED, Family::default()),
             uploads_reaped: register(r, &names::UPLOADS_REAPED, Family::default()),
             events_written: register(r, &names::EVENTS_WRITTEN, Counter::default()),
@@ -198,6 +201,12 @@ impl Metrics {
         );
     }
 
+    /// The keys of the external issuer were asked for.
+    pub fn issuer_fetch(&self, outcome: FetchOutcome) {
+        let labels = [("outcome", outcome.label())];
+        self.0.issuer_fetches.get_or_create(&labels).inc();
+    }
+
     /// The counter of signed URLs of a method (`GET`, `PUT`), to be kept: a page signs hundreds.
     #[must_use]
     pub fn urls_signed(&self, method: &'static str) -> Count {
@@ -266,6 +275,10 @@ impl Inner {
         }
         for method in ["GET", "PUT"] {
             drop(self.urls_signed.get_or_create(&[("method", method)]));
+        }
+        for outcome in FetchOutcome::ALL {
+            let labels = [("outcome", outcome.label())];
+            drop(self.issuer_fetches.get_or_create(&labels));
         }
         for outcome in ReapOutcome::ALL {
             let labels = [("outcome", outcome.label())];

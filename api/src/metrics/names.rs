@@ -121,6 +121,11 @@ pub(super) const S3_SECONDS: Name = histogram(
     &["operation"],
     "Time of a call of the object store, retries and body included",
 );
+pub(super) const ISSUER_FETCHES: Name = counter(
+    "eventgallery_issuer_fetches_total",
+    &["outcome"],
+    "Fetches of the external token issuer's keys",
+);
 pub(super) const URLS_SIGNED: Name = counter(
     "eventgallery_urls_signed_total",
     &["method"],
@@ -167,6 +172,7 @@ pub const NAMES: &[Name] = &[
     REKOGNITION_SECONDS,
     S3_CALLS,
     S3_SECONDS,
+    ISSUER_FETCHES,
     URLS_SIGNED,
     UPLOADS_REAPED,
     EVENTS_WRITTEN,

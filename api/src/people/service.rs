@@ -200,7 +200,7 @@ impl PeopleService {
     /// # Errors
     /// `Unauthenticated`, `NotFound` (also for strangers).
     pub async fn face(&self, viewer: Viewer, id: FaceId) -> Result<Authorized<FaceInPhoto>> {
-        viewer.user()?;
+        viewer.known()?;
         let row = face::Entity::find_by_id(id)
             .one(self.db.read())
             .await?
@@ -344,7 +344,7 @@ impl PeopleService {
         id: PersonId,
         action: Action,
     ) -> Result<Authorized<person::Model>> {
-        viewer.user()?;
+        viewer.known()?;
         let row = person::Entity::find_by_id(id)
             .one(self.db.read())
             .await?

@@ -39,7 +39,7 @@ impl Photo {
 
     /// Whether the viewer may learn where it was taken.
     fn shows_location(&self) -> bool {
-        self.0.allows(Action::ViewLocations) || self.0.uploader_id == self.0.user()
+        self.0.allows(Action::ViewLocations) || self.0.is_seen_by(self.0.uploader_id)
     }
 
     /// Whether the uploaded file itself may go out: it carries its metadata with it.
@@ -166,10 +166,16 @@ impl Photo {
             ImageSize::Original if !self.shows_original() => return Ok(None),
             ImageSize::Original => (ObjectKey::original_of(row), row.width, row.height),
         };
+        // What somebody else made is saved, not opened, by a browser that is sent there: an `<img>`
+        // shows it all the same.
+        let filename = (size == ImageSize::Original).then_some(row.filename.as_str());
         let (Some(width), Some(height)) = (width, height) else {
             return Ok(None);
         };
-        let signed = ctx.data_unchecked::<ImageUrls>().sign(&key, None).await?;
+        let signed = ctx
+            .data_unchecked::<ImageUrls>()
+            .sign(&key, filename)
+            .await?;
         Ok(Some(SignedImage {
             url: signed.url,
             expires_at: signed.expires_at.to_utc(),
@@ -305,7 +311,7 @@ pub struct PhotoQuery;
 /// Queries of photos.
 #[Object]
 impl PhotoQuery {
-    /// A photo of a gallery that you are a member of.
+    /// A photo of a gallery that you may see.
     async fn photo(
         &self,
         ctx: &Context<'_>,

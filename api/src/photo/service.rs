@@ -132,7 +132,7 @@ impl PhotoService {
                 )));
                 continue;
             };
-            if row.uploader_id != row.user() && !row.allows(Action::EditPhotos) {
+            if !row.is_seen_by(row.uploader_id) && !row.allows(Action::EditPhotos) {
                 let message = "only editors delete other people's photos";
                 answers.push(Err(Error::user(UserErrorCode::Forbidden, &field, message)));
                 continue;

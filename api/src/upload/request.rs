@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use entity::{GalleryId, Timestamp, UploadRequestId, gallery, photo, upload_request};
+use entity::{GalleryId, Timestamp, UploadRequestId, UserId, gallery, photo, upload_request};
 use sea_orm::{
     ColumnTrait as _, ConnectionTrait, EntityTrait as _, IntoActiveModel as _, QueryFilter as _,
     QuerySelect as _,
@@ -50,6 +50,7 @@ impl UploadService {
         files: &[FileRequest],
     ) -> Result<Vec<FileOutcome>> {
         let gallery = access::gallery(self.db.read(), viewer, gallery, Action::Upload).await?;
+        let user = viewer.user()?;
         rules::check_call(key, files.len(), &self.limits)?;
         let checked: Vec<std::result::Result<AcceptedFile, Vec<UserError>>> = files
             .iter()
@@ -69,12 +70,12 @@ impl UploadService {
             .ok_or(Error::NotFound)?;
         let fingerprint = rules::fingerprint(files);
         let request = self
-            .remember(&*transaction, &gallery, key, fingerprint, now)
+            .remember(&*transaction, &gallery, user, key, fingerprint, now)
             .await?;
         let placed = Placing {
             clock: &self.clock,
             gallery: gallery.id,
-            user: gallery.user(),
+            user,
             request,
             now,
             expires_at: now.plus_seconds(i64::from(life)),
@@ -108,6 +109,7 @@ impl UploadService {
         &self,
         connection: &impl ConnectionTrait,
         gallery: &Authorized<gallery::Model>,
+        user: UserId,
         key: Option<&str>,
         fingerprint: String,
         now: Timestamp,
@@ -115,7 +117,7 @@ impl UploadService {
         if let Some(key) = key {
             let earlier = upload_request::Entity::find()
                 .filter(upload_request::Column::GalleryId.eq(gallery.id))
-                .filter(upload_request::Column::UserId.eq(gallery.user()))
+                .filter(upload_request::Column::UserId.eq(user))
                 .filter(upload_request::Column::IdempotencyKey.eq(key))
                 // The reaper must not take it for one without photos while we add some.
                 .lock_exclusive()
@@ -137,7 +139,7 @@ impl UploadService {
         let row = upload_request::Model {
             id,
             gallery_id: gallery.id,
-            user_id: gallery.user(),
+            user_id: user,
             idempotency_key: key.map_or_else(|| id.to_string(), str::to_owned),
             fingerprint,
             created_at: now,

@@ -84,6 +84,37 @@ async fn log_of_a_life(environment: &[(&str, &str)]) -> Vec<Value> {
         200
     );
 
+    let input = json!({ "galleryId": gallery, "label": secrets.made("link-label") });
+    let link = ada
+        .mutate("createShareLink", "CreateShareLinkInput", input, "token")
+        .await;
+    secrets.add(&text(&link["token"]));
+    for token in [text(&link["token"]), secrets.made("share-token")] {
+        let redeemed = ada
+            .attempt(
+                "redeemShareLink",
+                "RedeemShareLinkInput",
+                json!({ "token": token }),
+                "accessToken",
+            )
+            .await;
+        if let Some(token) = redeemed["accessToken"].as_str() {
+            secrets.add(token);
+        }
+    }
+    let input = json!({ "currentPassword": ada.password, "newPassword": secrets.made("password") });
+    let session = ada
+        .mutate(
+            "changePassword",
+            "ChangePasswordInput",
+            input,
+            "accessToken refreshToken",
+        )
+        .await;
+    ada.password = "secret-password".to_owned();
+    secrets.add(&text(&session["accessToken"]));
+    secrets.add(&text(&session["refreshToken"]));
+
     let good = ada.token.replace(secrets.made("forged.token.x"));
     assert_eq!(
         ada.error_code("{ viewer { id } }", json!({})).await,

@@ -43,7 +43,7 @@ fn issued_token_lives_by_the_given_clock_only() {
     let (token, ends) = keys().issue(user(), now).unwrap();
     assert_eq!(ends.seconds(), 1900);
     let (whose, until) = keys().verify(&token, now).unwrap();
-    assert_eq!((whose, until.seconds()), (user(), 1905));
+    assert_eq!((whose, until.seconds()), (Viewer::User(user()), 1905));
     assert!(verified(&token, 1904));
     assert!(!verified(&token, 1905));
 }

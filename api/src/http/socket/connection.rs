@@ -126,7 +126,7 @@ impl Connection {
                 },
                 frame = self.stream.next(), if reads => {
                     self.is_alive = true;
-                    if let Err(end) = self.take(frame) {
+                    if let Err(end) = self.take(frame).await {
                         return end;
                     }
                 }
@@ -145,9 +145,9 @@ impl Connection {
         self.sink.feed(message).await.map_err(|_| End::Gone)
     }
 
-    fn take(&mut self, frame: Option<Result<Message, axum::Error>>) -> Result<(), End> {
+    async fn take(&mut self, frame: Option<Result<Message, axum::Error>>) -> Result<(), End> {
         match frame {
-            Some(Ok(Message::Text(text))) => match self.session.receive(&text) {
+            Some(Ok(Message::Text(text))) => match self.session.receive(&text).await {
                 Ok(reply) => {
                     let reply = reply.map(|text| Message::Text(text.into()));
                     self.replies.extend(reply);

@@ -39,9 +39,9 @@ pub(super) async fn upgrade(shared: Arc<Shared>, request: Request) -> Response {
     let refuse = |problem| graphql::refuse(StatusCode::BAD_REQUEST, Media::Json, problem);
     let address = graphql::address(&request);
     let (mut parts, _) = request.into_parts();
-    let access = match bearer::from_headers(&shared.auth, &parts.headers) {
+    let access = match bearer::from_headers(&shared.auth, &parts.headers).await {
         Ok(access) => access,
-        Err(problem) => return graphql::unauthorized(Media::Json, problem),
+        Err(problem) => return bearer::refuse(Media::Json, problem),
     };
     let upgrade = match WebSocketUpgrade::from_request_parts(&mut parts, &()).await {
         Ok(upgrade) => upgrade.protocols([SUBPROTOCOL]),

@@ -66,6 +66,16 @@ impl Closing {
         Self::new(4403, format!("Forbidden: {}", problem.message))
     }
 
+    /// A token that does not say who asks, or of which nobody can tell for now: the registered code
+    /// for what may work later, after which clients connect again.
+    pub(super) fn refused(problem: &Problem) -> Self {
+        match problem.code {
+            "UNAVAILABLE" => Self::new(1013, format!("Try again later: {}", problem.message)),
+            "INTERNAL" => Self::new(1011, "Internal error"),
+            _ => Self::forbidden(problem),
+        }
+    }
+
     /// No `connection_init` in time.
     pub(super) fn init_timeout() -> Self {
         Self::new(4408, "Connection initialisation timeout")

@@ -1,4 +1,4 @@
-//! What one socket may do: the rules of graphql-transport-ws, without any I/O.
+//! What one socket may do: the rules of graphql-transport-ws, without any frame.
 
 use std::sync::Arc;
 
@@ -76,9 +76,9 @@ impl Session {
     }
 
     /// Takes a message; answers what to say to it at once.
-    pub(super) fn receive(&mut self, text: &str) -> Result<Option<String>, Closing> {
+    pub(super) async fn receive(&mut self, text: &str) -> Result<Option<String>, Closing> {
         match ClientMessage::parse(text)? {
-            ClientMessage::Init(payload) => self.init(&payload).map(Some),
+            ClientMessage::Init(payload) => self.init(&payload).await.map(Some),
             ClientMessage::Ping(payload) => Ok(Some(ServerMessage::Pong { payload }.to_json())),
             ClientMessage::Pong => Ok(None),
             ClientMessage::Subscribe(id, parameters) => self.subscribe(id, parameters),
@@ -89,7 +89,7 @@ impl Session {
         }
     }
 
-    fn init(&mut self, payload: &Map<String, Value>) -> Result<String, Closing> {
+    async fn init(&mut self, payload: &Map<String, Value>) -> Result<String, Closing> {
         if self.init_by.take().is_none() {
             return Err(Closing::second_init());
         }
@@ -98,7 +98,8 @@ impl Session {
             .find(|(name, value)| name.eq_ignore_ascii_case("authorization") && !value.is_null());
         if let Some((_, token)) = token {
             self.access = bearer::from_text(&self.shared.auth, token.as_str())
-                .map_err(|problem| Closing::forbidden(&problem))?;
+                .await
+                .map_err(|problem| Closing::refused(&problem))?;
         }
         Ok(ServerMessage::ConnectionAck.to_json())
     }
