@@ -101,6 +101,10 @@ struct Errors {
 pub fn router(door: Door) -> Router {
     let auth = Arc::clone(&door.services.auth);
     let proxies = usize::from(door.trusted_proxies);
+    if door.documents.trusted() > 0 {
+        let documents = door.documents.trusted();
+        tracing::info!(documents, "trusted documents are known");
+    }
     let sources = Sources {
         services: door.services,
         db: door.db.clone(),

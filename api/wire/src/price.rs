@@ -4,6 +4,8 @@
 //! of 900 bytes can keep a core busy for hours (2^31 visits). Here each fragment is priced once and
 //! its price added up, saturating, wherever it is spread: time is linear in the document.
 
+mod limits;
+
 use std::collections::HashMap;
 
 use async_graphql_parser::types::{
@@ -13,64 +15,18 @@ use async_graphql_parser::types::{
 use async_graphql_parser::{Pos, Positioned};
 use async_graphql_value::{ConstValue as Value, Name, Variables};
 
+pub use limits::{LIMITS, Limits, MAX_FIRST};
+
 use super::problem::Problem;
 use super::shape::{First, InputKind, Shape, natural};
 use super::variables::{has_nul, nul};
 
-/// The limits of one document.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// Fields inside each other.
-    pub depth: u64,
-    /// The same below `__schema` and `__type`: the introspection query of graphql-js has 15.
-    pub introspection_depth: u64,
-    /// Fields in the answer, when every list is as long as its arguments allow.
-    pub cost: u64,
-    /// The same below `__schema` and `__type`, which answer out of memory.
-    pub introspection_cost: u64,
-    /// Selections of the whole document with every fragment written out: what validation visits.
-    pub selections: u64,
-    /// Selections inside each other, inline fragments and spreads included.
-    pub nesting: u64,
-    /// Fields at the root: mutations multiply there.
-    pub root_fields: u64,
-    /// Aliases in one selection set.
-    pub aliases_per_set: u64,
-    /// Aliases in one operation.
-    pub aliases: u64,
-    /// Directives in one operation.
-    pub directives: u64,
-    /// Operations in one document.
-    pub operations: usize,
-    /// Elements of one list in an argument or variable.
-    pub list: u64,
-    /// Values in all variables.
-    pub values: u64,
-}
-
-/// The limits that count where the configuration says nothing else.
-pub const LIMITS: Limits = Limits {
-    depth: 12,
-    introspection_depth: 20,
-    cost: 100_000,
-    introspection_cost: 400_000,
-    selections: 5_000,
-    nesting: 32,
-    root_fields: 30,
-    aliases_per_set: 30,
-    aliases: 100,
-    directives: 50,
-    operations: 20,
-    list: 1_000,
-    values: 20_000,
-};
-
+/// Longest name of [`Cost::roots`]; names are ASCII.
+const ROOT_NAME_BYTES: usize = 50;
 /// Assumed length of a list whose length no argument tells, such as a photo's faces.
 const LIST_LENGTH: u64 = 10;
 /// Assumed `first` where neither argument nor default tells: the largest page.
 const WHOLE_PAGE: u64 = MAX_FIRST as u64;
-/// Largest page of any connection.
-pub const MAX_FIRST: u32 = 100;
 /// Assumed lengths of the lists of introspection.
 const INTROSPECTION_LISTS: [(&str, u64); 7] = [
     ("types", 100),
@@ -502,13 +458,14 @@ fn tells_lengths(ty: &BaseType, shape: &Shape) -> bool {
     }
 }
 
-/// A selection at the root, for people.
+/// A selection at the root, for people: what clients call it, as far as that is bearable in an answer.
 fn root_name(item: &Selection) -> String {
-    match item {
-        Selection::Field(field) => field.node.response_key().node.to_string(),
-        Selection::InlineFragment(_) => "...".to_owned(),
-        Selection::FragmentSpread(spread) => format!("...{}", spread.node.fragment_name.node),
-    }
+    let (dots, name) = match item {
+        Selection::Field(field) => ("", field.node.response_key().node.as_str()),
+        Selection::InlineFragment(_) => ("...", ""),
+        Selection::FragmentSpread(spread) => ("...", spread.node.fragment_name.node.as_str()),
+    };
+    format!("{dots}{}", name.get(..ROOT_NAME_BYTES).unwrap_or(name))
 }
 
 fn long_list(limit: u64, pos: Pos) -> Problem {

@@ -119,11 +119,15 @@ impl Document {
         let variables = Variables::default();
         let mut costs = Vec::new();
         let mut outcome = Ok(());
+        // Up to the first that is refused: most limits are those of the whole document.
         for (_, operation) in self.parsed.operations.iter() {
             match price::check(&self.parsed, operation, &variables, shape, limits) {
                 Ok(cost) if !cost.varies => costs.push((operation.pos, Arc::new(cost))),
                 Ok(_) => {}
-                Err(problem) => outcome = Err(problem),
+                Err(problem) => {
+                    outcome = Err(problem);
+                    break;
+                }
             }
         }
         self.costs = costs;
@@ -209,9 +213,6 @@ impl Documents {
             None if mode == Mode::TrustedOnly => bail!("trusted-only takes a manifest"),
             None => Trusted::default(),
         };
-        if manifest.is_some() {
-            tracing::info!(documents = trusted.len(), "trusted documents are known");
-        }
         Ok(Self {
             mode,
             trusted,
@@ -219,6 +220,12 @@ impl Documents {
             shape,
             limits,
         })
+    }
+
+    /// How many were known at start.
+    #[must_use]
+    pub fn trusted(&self) -> usize {
+        self.trusted.len()
     }
 
     /// The schema as a table.

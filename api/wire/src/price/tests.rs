@@ -195,6 +195,13 @@ fn a_refusal_tells_the_whole_price() {
     assert_eq!((cost.price.depth, cost.limits), (7, LIMITS));
     assert_eq!(cost.roots[0], ("hello".to_owned(), 1));
     assert_eq!(cost.roots[1], ("a".to_owned(), cost.price.cost - 1));
+    let named = format!("{{ {}: hello }}", "x".repeat(5_000)).replacen(
+        "hello",
+        "hello ".repeat(31).as_str(),
+        1,
+    );
+    let long = price(&named).unwrap_err().cost.unwrap();
+    assert_eq!(long.roots[0].0.len(), 50, "no answer repeats all of it");
     let bomb = price(&bomb(20, 2)).unwrap_err().cost.unwrap();
     assert_eq!(bomb.roots[0], ("...F0".to_owned(), 1 << 20));
     assert!(bomb.selections > 1 << 20, "{bomb:?}");
