@@ -22,6 +22,7 @@ use crate::config::Config;
 use crate::db::Db;
 use crate::descriptors::Shares;
 use crate::graphql::Services;
+use crate::graphql::documents::Documents;
 use crate::http::LiveConnections;
 use crate::http::server::Limits;
 use crate::job::worker::{WakeUp, Worker};
@@ -144,9 +145,10 @@ impl App {
     /// The HTTP routes.
     ///
     /// # Errors
-    /// When the schema cannot be read back: a mistake in the schema itself.
+    /// When a manifest of trusted documents cannot be used.
     pub fn router(&self) -> Result<Router> {
-        crate::http::router(crate::http::Door {
+        Ok(crate::http::router(crate::http::Door {
+            documents: Documents::of(&self.config.graphql)?,
             services: self.services.clone(),
             db: self.db.clone(),
             store: Arc::clone(&self.store),
@@ -154,12 +156,12 @@ impl App {
             own_clock: self.own_clock.clone(),
             signer: Arc::clone(&self.signer),
             get_url_seconds: self.config.s3.get_url_seconds,
-            graphiql: self.config.graphiql,
+            graphiql: self.config.serves_graphiql(),
             stop: self.stop.clone(),
             live: self.live.clone(),
             metrics: self.metrics.clone(),
             trusted_proxies: self.config.trusted_proxies,
-        })
+        }))
     }
 
     /// The routes of the port for whoever runs the process: `/metrics` and the health checks.

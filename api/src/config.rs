@@ -35,6 +35,8 @@ pub struct Config {
     pub log_json: bool,
     /// After the signal to stop, running requests and jobs may go on for this many seconds.
     pub shutdown_seconds: u32,
+    /// Documents.
+    pub graphql: Graphql,
     /// The database.
     pub database: Database,
     /// AWS in general.
@@ -59,6 +61,21 @@ pub struct Config {
     pub metrics: Metrics,
     /// OpenTelemetry.
     pub telemetry: Telemetry,
+}
+
+/// `[graphql]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Graphql {
+    /// Which documents run: `off` those that come as text, `apq` also those that are known by a hash
+    /// or id, `trusted-only` none but those of the manifest.
+    pub persisted: String,
+    /// Manifest of trusted documents, Apollo's or Relay's, or a folder of them.
+    pub manifest: Option<PathBuf>,
+    /// Mebibytes for documents that clients register.
+    pub registered_mb: u32,
+    /// Fields that the answer to one document may have at most.
+    pub max_cost: u32,
 }
 
 /// `[database]`
@@ -340,6 +357,13 @@ impl Config {
             return error.context(context);
         }
         anyhow::Error::msg(cleaned.join(": ")).context(context)
+    }
+
+    /// Whether browsers get GraphiQL. It writes documents of its own, which none runs where only
+    /// trusted ones do.
+    #[must_use]
+    pub fn serves_graphiql(&self) -> bool {
+        self.graphiql && self.graphql.persisted != "trusted-only"
     }
 
     /// Whether the local stand-ins serve S3 and Rekognition.

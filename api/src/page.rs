@@ -1,13 +1,12 @@
 //! Keyset pages: a cursor says after which row to go on; there is no OFFSET.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use uuid::Uuid;
+use wire::opaque;
 
 use crate::error::{Error, Result};
 
-/// Largest page.
-pub const MAX_FIRST: u32 = 100;
+/// The pricing of documents assumes the same.
+pub use wire::price::MAX_FIRST;
 
 /// The place of a row in its order: the sort key, then the id that breaks ties.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,10 +21,7 @@ impl Cursor {
     /// As clients see it.
     #[must_use]
     pub fn encode(self) -> String {
-        let mut bytes = [0u8; 24];
-        bytes[..8].copy_from_slice(&self.key.to_be_bytes());
-        bytes[8..].copy_from_slice(self.id.as_bytes());
-        URL_SAFE_NO_PAD.encode(bytes)
+        opaque::write_place(self.key, self.id)
     }
 
     /// Reads what [`Cursor::encode`] wrote.
@@ -33,20 +29,12 @@ impl Cursor {
     /// # Errors
     /// [`Error::BadUserInput`] for anything else.
     pub fn decode(text: &str) -> Result<Self> {
-        let bytes: [u8; 24] = URL_SAFE_NO_PAD
-            .decode(text)
-            .ok()
-            .and_then(|bytes| bytes.try_into().ok())
-            .ok_or_else(|| {
-                Error::BadUserInput("`after` is not a cursor of this connection".into())
-            })?;
-        let (key, id) = bytes.split_at(8);
-        let mut number = [0u8; 8];
-        number.copy_from_slice(key);
-        Ok(Self {
-            key: i64::from_be_bytes(number),
-            id: Uuid::from_slice(id).unwrap_or_default(),
-        })
+        match opaque::read_place(text) {
+            Some((key, id)) => Ok(Self { key, id }),
+            None => Err(Error::BadUserInput(
+                "`after` is not a cursor of this connection".into(),
+            )),
+        }
     }
 }
 

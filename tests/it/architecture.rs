@@ -120,7 +120,14 @@ fn each_sdk_stands_in_one_place() {
             &format!("{word} stands in {home} only"),
         );
     }
-    for below in ["local", "entity", "migration", "assets", "api/media"] {
+    for below in [
+        "local",
+        "entity",
+        "migration",
+        "assets",
+        "api/media",
+        "api/wire",
+    ] {
         none(
             &offenders(&sources(below), "eventgallery::", |_| true),
             &format!("{below} knows nothing of the app"),

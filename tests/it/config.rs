@@ -150,6 +150,16 @@ fn a_wrong_value_is_told_with_all_its_names_and_what_would_be_right() {
             r#"s3.endpoint (S3_ENDPOINT) must be a URL like https://s3.example.com, not "minio:9000""#,
         ),
         (
+            "GRAPHQL_PERSISTED",
+            "on",
+            r#"graphql.persisted (GRAPHQL_PERSISTED) must be off, apq or trusted-only, not "on""#,
+        ),
+        (
+            "GRAPHQL_PERSISTED",
+            "trusted-only",
+            "graphql.manifest (GRAPHQL_MANIFEST) is missing: it goes with graphql.persisted trusted-only",
+        ),
+        (
             "DATABASE_URL",
             "foo://u:hunter2@h/x",
             "database.url (DATABASE_URI, DATABASE_URL) must begin with mysql://, postgres:// or sqlite:",

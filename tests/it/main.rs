@@ -20,6 +20,7 @@ mod confirmations;
 mod connections;
 mod crash;
 mod deletion;
+mod documents;
 mod door;
 mod events;
 mod faults;

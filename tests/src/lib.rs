@@ -26,6 +26,7 @@ pub mod meter;
 pub mod pictures;
 pub mod process;
 pub mod socket;
+pub mod transport;
 pub mod upload;
 
 pub use actor::Actor;

@@ -1,7 +1,10 @@
 # Stages that read the code and its dependencies. Sourced by tests/run.
 # shellcheck shell=bash
 
-stage_fmt() { cargo fmt --all --check; }
+stage_fmt() {
+  cargo fmt --all --check
+  cargo fmt --check --manifest-path tests/fuzz/Cargo.toml
+}
 
 stage_clippy() { cargo clippy --workspace --all-targets -- -D warnings; }
 

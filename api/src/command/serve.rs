@@ -10,6 +10,7 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::app::App;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::graphql::documents::Documents;
 use crate::http::server::{self, Limits};
 use crate::telemetry;
 
@@ -30,7 +31,9 @@ pub async fn serve(mut config: Config, worker: bool) -> Result<()> {
         format!("cannot listen on {listen}; set EVENTGALLERY_LISTEN to another address, for example 127.0.0.1:8081")
     })?;
     let address = listener.local_addr()?;
-    let graphiql = config.graphiql;
+    let graphiql = config.serves_graphiql();
+    // A manifest that cannot be used is told before anything is migrated.
+    Documents::of(&config.graphql)?;
     let operations = operations_listener(&config).await?;
     let app = App::start(config, Clock::system()).await?;
     if graphiql {

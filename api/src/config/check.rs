@@ -6,6 +6,7 @@ use std::ops::RangeInclusive;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::{Config, ConfigError, address, message};
+use crate::graphql::documents::Mode;
 
 /// Longest life of a signed URL that S3 takes.
 const WEEK: u32 = 604_800;
@@ -100,6 +101,30 @@ pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
             );
         }
     }
+    let graphql = &config.graphql;
+    let has_manifest = graphql.manifest.is_some();
+    match (Mode::parse(&graphql.persisted), has_manifest) {
+        (None, _) => wrong.says(
+            "graphql.persisted",
+            format_args!(
+                "must be off, apq or trusted-only, not {:?}",
+                graphql.persisted
+            ),
+        ),
+        (Some(Mode::Off), true) => {
+            wrong.says(
+                "graphql.manifest",
+                "is of no use with graphql.persisted off",
+            );
+        }
+        (Some(Mode::TrustedOnly), false) => wrong.says(
+            "graphql.manifest",
+            "is missing: it goes with graphql.persisted trusted-only",
+        ),
+        (Some(_), _) => {}
+    }
+    wrong.unless_within("graphql.registered_mb", graphql.registered_mb, 1..=4096);
+    wrong.unless_within("graphql.max_cost", graphql.max_cost, 100..=100_000_000);
     let (s3, rekognition) = (&config.s3, &config.rekognition);
     wrong.unless_both(
         ("s3.access_key", s3.access_key.is_some()),

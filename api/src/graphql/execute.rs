@@ -12,23 +12,21 @@ use async_graphql::{
 };
 use futures::StreamExt as _;
 use futures::stream::{self, BoxStream};
+use wire::price::{self, Cost};
+use wire::variables;
 
-use super::error;
-use super::literals;
+use super::documents::{Documents, Found, Reference, Registration};
 use super::loaders::{self, Sources};
 use super::order::Order;
-use super::price::{self, LIMITS};
-use super::problem::{Problem, clip};
+use super::problem::{self, Problem, clip};
 use super::schema::{self, Schema};
-use super::shape::Shape;
 use super::signature::Signature;
-use super::{subscription, variables};
+use super::{cost, error, subscription};
 use crate::access::Viewer;
 use crate::auth::ClientAddress;
+use crate::error::UNAVAILABLE_SECONDS;
 use crate::metrics::RequestOutcome;
 
-/// Longest document in bytes.
-pub const MAX_QUERY_BYTES: usize = 100 * 1024;
 /// Longest execution of a query or mutation.
 pub const TIMEOUT: Duration = Duration::from_secs(30);
 /// Every `extensions.code` that there is.
@@ -41,6 +39,9 @@ pub const CODES: &[&str] = &[
     "GRAPHQL_VALIDATION_FAILED",
     "INTERNAL",
     "NOT_FOUND",
+    "PERSISTED_QUERY_NOT_FOUND",
+    "PERSISTED_QUERY_NOT_SUPPORTED",
+    "QUERY_NOT_TRUSTED",
     "QUERY_TOO_COMPLEX",
     "RATE_LIMITED",
     "UNAUTHENTICATED",
@@ -52,12 +53,16 @@ const MAX_ERRORS: usize = 20;
 /// What a client asks for, whatever the transport.
 #[derive(Debug, Default)]
 pub struct Parameters {
-    /// The document.
+    /// The document's text; empty where only `reference` says which one it is.
     pub query: String,
+    /// The document's hash or id.
+    pub reference: Option<Reference>,
     /// Which of its operations to run.
     pub operation_name: Option<String>,
     /// Values of its variables: a JSON object or null.
     pub variables: serde_json::Map<String, serde_json::Value>,
+    /// Whether the answer shall tell what the document costs.
+    pub cost: bool,
 }
 
 /// A document that may run.
@@ -70,6 +75,16 @@ pub struct Prepared {
     pub signature: Signature,
     /// How its answer's fields are sorted.
     order: Order,
+    /// What to tell of its cost.
+    cost: Option<Arc<Cost>>,
+    /// Its document is to be known once it was executed.
+    registration: Option<Registration>,
+}
+
+/// What waits for an operation's first answer.
+struct First {
+    cost: Option<Arc<Cost>>,
+    registration: Option<Registration>,
 }
 
 /// How it went.
@@ -87,7 +102,7 @@ pub enum Answer {
 #[derive(Clone)]
 pub struct Executor {
     schema: Schema,
-    shape: Arc<Shape>,
+    documents: Arc<Documents>,
     sources: Sources,
 }
 
@@ -98,17 +113,15 @@ impl std::fmt::Debug for Executor {
 }
 
 impl Executor {
-    /// Over the services of the process.
-    ///
-    /// # Errors
-    /// When the schema's own SDL does not parse.
-    pub fn new(sources: Sources) -> anyhow::Result<Self> {
+    /// Over the services of the process, for these documents.
+    #[must_use]
+    pub fn new(sources: Sources, documents: Documents) -> Self {
         sources.metrics.expect_codes(CODES, error::user_codes());
-        Ok(Self {
+        Self {
             schema: schema::build_schema(sources.services.clone()),
-            shape: Arc::new(Shape::from_sdl(&schema::sdl())?),
+            documents: Arc::new(documents),
             sources,
-        })
+        }
     }
 
     /// Parses and checks, without executing anything.
@@ -118,11 +131,9 @@ impl Executor {
     pub fn prepare(&self, parameters: Parameters) -> Result<Prepared, Problem> {
         let mut signature = Signature::unknown();
         match self.check(parameters, &mut signature) {
-            Ok((request, operation, order)) => Ok(Prepared {
-                request,
-                operation,
+            Ok(prepared) => Ok(Prepared {
                 signature,
-                order,
+                ..prepared
             }),
             Err(problem) => {
                 self.refused(&signature, problem.code);
@@ -154,57 +165,75 @@ impl Executor {
         &self,
         parameters: Parameters,
         signature: &mut Signature,
-    ) -> Result<(Request, OperationType, Order), Problem> {
-        if parameters.query.trim().is_empty() {
-            return Err(Problem::bad_request("`query` is empty"));
-        }
-        if parameters.query.len() > MAX_QUERY_BYTES {
-            return Err(Problem::bad_request(format!(
-                "`query` has more than {MAX_QUERY_BYTES} bytes"
-            )));
-        }
-        let mut document = async_graphql::parser::parse_query(&parameters.query)
-            .map_err(|error| Problem::syntax(&error))?;
-        literals::check_unique(&parameters.query)?;
+    ) -> Result<Prepared, Problem> {
+        let (shape, limits) = (self.documents.shape(), self.documents.limits());
+        let reference = parameters.reference.as_ref();
+        let Found {
+            document,
+            registration,
+        } = self.documents.find(&parameters.query, reference)?;
+        let parsed = &document.parsed;
         let name = parameters.operation_name.as_deref();
-        let operation = select(&document, name)?;
-        signature.learn(operation, &document, &self.shape);
+        let operation = select(parsed, name)?;
+        signature.learn(operation, parsed, shape);
         let variables = Variables::from_json(serde_json::Value::Object(parameters.variables));
-        price::check(&document, operation, &variables, &self.shape, &LIMITS)?;
-        variables::check(&operation.node, &variables, &self.shape, &LIMITS)?;
-        let order = Order::of(&operation.node, &document);
+        let cost = match document.cost(operation) {
+            Some(cost) => cost,
+            None => Arc::new(price::check(parsed, operation, &variables, shape, limits)?),
+        };
+        variables::check(&operation.node, &variables, shape, limits)?;
+        let order = Order::of(&operation.node, parsed);
         let operation = operation.node.ty;
+        // What is known to others is copied; what came with this request is not.
+        let mut parsed = match Arc::try_unwrap(document) {
+            Ok(document) => document.parsed,
+            Err(shared) => shared.parsed.clone(),
+        };
         if operation == OperationType::Subscription {
-            subscription::settle(&mut document, name)?;
+            subscription::settle(&mut parsed, name)?;
         }
-        let mut request = Request::new(parameters.query).variables(variables);
+        // Its text is not read again.
+        let mut request = Request::new(String::new()).variables(variables);
         request.operation_name = parameters.operation_name;
-        request.set_parsed_query(document);
-        Ok((request, operation, order))
+        request.set_parsed_query(parsed);
+        Ok(Prepared {
+            request,
+            operation,
+            signature: signature.clone(),
+            order,
+            cost: parameters.cost.then_some(cost),
+            registration,
+        })
     }
 
     /// Executes a query or mutation for a viewer.
     pub async fn execute(
         &self,
-        prepared: Prepared,
+        mut prepared: Prepared,
         viewer: Viewer,
         address: Option<ClientAddress>,
     ) -> Answer {
         let (signature, order) = (prepared.signature.clone(), prepared.order.clone());
+        let mut first = First {
+            cost: prepared.cost.take(),
+            registration: prepared.registration.take(),
+        };
         let request = self.attach(prepared, viewer, address);
         let metrics = &self.sources.metrics;
         let execution = error::counted(metrics.clone(), self.schema.execute(request));
         match tokio::time::timeout(TIMEOUT, execution).await {
             Ok(mut response) => {
                 order.apply(&mut response.data);
-                self.answer(response, is_request_error, Some(&signature))
+                let refused = is_request_error(&response);
+                self.first(&mut first, &mut response, refused);
+                self.answer(response, refused, Some(&signature))
             }
             Err(_) => {
                 tracing::warn!(seconds = TIMEOUT.as_secs(), "a document took too long");
-                let problem = Problem::timeout();
+                let problem = Problem::timeout(UNAVAILABLE_SECONDS);
                 metrics.graphql_error(problem.code);
                 self.ended(&signature, RequestOutcome::Timeout);
-                Answer::TimedOut(problem.into())
+                Answer::TimedOut(problem::error(problem))
             }
         }
     }
@@ -214,7 +243,7 @@ impl Executor {
     /// first answer: how long it goes on is the client's affair.
     pub fn stream(
         &self,
-        prepared: Prepared,
+        mut prepared: Prepared,
         viewer: Viewer,
         address: Option<ClientAddress>,
     ) -> BoxStream<'static, Answer> {
@@ -225,6 +254,10 @@ impl Executor {
         }
         let mut signature = Some(prepared.signature.clone());
         let order = prepared.order.clone();
+        let mut begins = First {
+            cost: prepared.cost.take(),
+            registration: prepared.registration.take(),
+        };
         let request = self.attach(prepared, viewer, address);
         let open = self.sources.metrics.subscription();
         let answers = self
@@ -235,8 +268,9 @@ impl Executor {
                 // Counted as open until the stream is dropped.
                 let _open = &open;
                 let first = signature.take();
-                let is_refusal = |response: &Response| first.is_some() && never_began(response);
-                executor.answer(response, is_refusal, first.as_ref())
+                let refused = first.is_some() && never_began(&response);
+                executor.first(&mut begins, &mut response, refused);
+                executor.answer(response, refused, first.as_ref())
             });
         answers.boxed()
     }
@@ -254,15 +288,25 @@ impl Executor {
         }
     }
 
+    /// What is done with the first answer and with no other.
+    fn first(&self, first: &mut First, response: &mut Response, refused: bool) {
+        if let Some(registration) = first.registration.take().filter(|_| !refused) {
+            self.documents.keep(registration);
+        }
+        if let Some(found) = first.cost.take() {
+            let told = cost::told(&found);
+            response.extensions.insert(cost::KEY.to_owned(), told);
+        }
+    }
+
     /// Nothing leaves without having been through here. With `signature` it is the one that a request
     /// is counted by.
     fn answer(
         &self,
         mut response: Response,
-        is_refusal: impl Fn(&Response) -> bool,
+        refused: bool,
         signature: Option<&Signature>,
     ) -> Answer {
-        let refused = is_refusal(&response);
         response.errors.truncate(MAX_ERRORS);
         for error in &mut response.errors {
             self.complete(error);

@@ -1,10 +1,9 @@
 //! Global object ids: opaque to clients, typed to us.
 
 use async_graphql::ID;
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use entity::{FaceId, GalleryId, PersonId, PhotoId, ShareLinkId, UserId};
 use uuid::Uuid;
+use wire::opaque;
 
 use crate::error::{Error, Result};
 
@@ -43,22 +42,13 @@ global_id! {
 
 /// The global id.
 pub fn encode<T: GlobalId>(id: T) -> ID {
-    let mut bytes = [0u8; 17];
-    bytes[0] = T::TAG;
-    bytes[1..].copy_from_slice(id.uuid().as_bytes());
-    ID(URL_SAFE_NO_PAD.encode(bytes))
+    ID(opaque::write_id(T::TAG, id.uuid()))
 }
 
 /// Splits a global id into tag and id; `None` for anything that we did not make.
 #[must_use]
 pub fn split(id: &ID) -> Option<(u8, Uuid)> {
-    let bytes: [u8; 17] = URL_SAFE_NO_PAD
-        .decode(id.as_bytes())
-        .ok()?
-        .try_into()
-        .ok()?;
-    let (tag, uuid) = bytes.split_first()?;
-    Some((*tag, Uuid::from_slice(uuid).ok()?))
+    opaque::read_id(id)
 }
 
 /// Reads the global id of a `T`.

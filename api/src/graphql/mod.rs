@@ -1,20 +1,18 @@
 //! The GraphQL layer: merged roots, ids, errors and pages as clients see them.
 
 pub mod connection;
+pub mod cost;
+pub mod documents;
 pub mod error;
 pub mod execute;
 pub mod id;
-mod literals;
 pub mod loaders;
 pub mod node;
 pub mod order;
-pub mod price;
 pub mod problem;
 pub mod schema;
-pub mod shape;
 pub mod signature;
 pub mod subscription;
-pub mod variables;
 
 use std::sync::Arc;
 

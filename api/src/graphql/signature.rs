@@ -8,7 +8,7 @@ use async_graphql::parser::types::{
     ExecutableDocument, OperationDefinition, OperationType, Selection, SelectionSet,
 };
 
-use super::shape::Shape;
+use wire::shape::Shape;
 
 /// For what is not known, or not in the schema.
 const OTHER: &str = "other";

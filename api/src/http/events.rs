@@ -22,7 +22,7 @@ use super::{Errors, Shared};
 use crate::auth::{Access, ClientAddress};
 use crate::clock::Clock;
 use crate::graphql::execute::{Answer, Prepared};
-use crate::graphql::problem::Problem;
+use crate::graphql::problem::{self, Problem};
 
 /// Silence after which a comment shows that the connection lives: proxies close one that is silent
 /// for a minute, some after 15 seconds.
@@ -47,7 +47,7 @@ pub(super) fn respond(
             shared.executor.stream(prepared, access.viewer, address)
         }
         Err(problem) => {
-            let refused = Answer::Refused(vec![problem.into()]);
+            let refused = Answer::Refused(vec![problem::error(problem)]);
             stream::once(std::future::ready(refused)).boxed()
         }
     };
@@ -123,7 +123,7 @@ impl Events {
             }),
             () = self.clock.reach(until) => {
                 self.next = Next::Complete;
-                Some(next(Answer::Refused(vec![Problem::unauthenticated().into()])))
+                Some(next(Answer::Refused(vec![problem::error(Problem::unauthenticated())])))
             }
             () = self.place.stopping(), if self.lasts => None,
             () = self.clock.reach(silence) => Some(COMMENT),

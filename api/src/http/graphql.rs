@@ -21,8 +21,10 @@ use serde::Serialize;
 use super::accept::{self, Media};
 use super::{Errors, Shared, bearer, events, parameters, retry, socket};
 use crate::auth::ClientAddress;
-use crate::graphql::execute::{Answer, MAX_QUERY_BYTES, Parameters};
-use crate::graphql::problem::Problem;
+use crate::error::UNAVAILABLE_SECONDS;
+use crate::graphql::documents::MAX_QUERY_BYTES;
+use crate::graphql::execute::{Answer, Parameters};
+use crate::graphql::problem::{self, Problem};
 use crate::graphql::signature::Signature;
 
 /// Longest body in bytes.
@@ -97,7 +99,9 @@ async fn run(shared: &Shared, request: Request, media: Media, events: bool) -> R
         Ok(prepared) => prepared,
         Err(problem) => {
             let status = match problem.code {
-                "BAD_REQUEST" | "QUERY_TOO_COMPLEX" => StatusCode::BAD_REQUEST,
+                "BAD_REQUEST" | "QUERY_NOT_TRUSTED" | "QUERY_TOO_COMPLEX" => {
+                    StatusCode::BAD_REQUEST
+                }
                 _ => document_status(media),
             };
             return refuse(status, media, problem);
@@ -189,7 +193,10 @@ async fn body(request: Request) -> Result<Bytes, (StatusCode, Problem)> {
 
 /// For one connection too many.
 pub(super) fn full() -> Response {
-    let problem = Problem::unavailable("too many open connections; try again soon");
+    let problem = Problem::unavailable(
+        "too many open connections; try again soon",
+        UNAVAILABLE_SECONDS,
+    );
     let mut response = refuse(StatusCode::SERVICE_UNAVAILABLE, Media::Json, problem);
     let soon = HeaderValue::from_static("5");
     response.headers_mut().insert(RETRY_AFTER, soon);
@@ -197,7 +204,7 @@ pub(super) fn full() -> Response {
 }
 
 pub(super) fn refuse(status: StatusCode, media: Media, problem: Problem) -> Response {
-    let errors = vec![problem.into()];
+    let errors = vec![problem::error(problem)];
     let mut response = answer(status, media, &Errors { errors });
     if status == StatusCode::METHOD_NOT_ALLOWED {
         let allow = HeaderValue::from_static("GET, POST");

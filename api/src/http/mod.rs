@@ -39,6 +39,7 @@ use crate::auth::service::AuthService;
 use crate::clock::Clock;
 use crate::db::Db;
 use crate::graphql::Services;
+use crate::graphql::documents::Documents;
 use crate::graphql::execute::Executor;
 use crate::graphql::loaders::Sources;
 use crate::metrics::Metrics;
@@ -52,7 +53,6 @@ const COMPRESS_ABOVE_BYTES: u16 = 8 * 1024;
 const PREFLIGHT_SECONDS: u64 = 24 * 60 * 60;
 
 /// What the routes are made of.
-#[derive(Clone)]
 pub struct Door {
     /// Services.
     pub services: Services,
@@ -76,6 +76,8 @@ pub struct Door {
     pub live: LiveConnections,
     /// Counts requests and errors.
     pub metrics: Metrics,
+    /// Documents that are known.
+    pub documents: Documents,
     /// Proxies in front of us that append to `X-Forwarded-For`.
     pub trusted_proxies: u8,
 }
@@ -96,20 +98,22 @@ struct Errors {
 }
 
 /// The routes, for [`server::serve`]: sign-ins are limited by the address that it tells.
-///
-/// # Errors
-/// When the schema cannot be read back: a mistake in the schema itself.
-pub fn router(door: Door) -> anyhow::Result<Router> {
+pub fn router(door: Door) -> Router {
     let auth = Arc::clone(&door.services.auth);
     let proxies = usize::from(door.trusted_proxies);
-    let executor = Executor::new(Sources {
+    if door.documents.trusted() > 0 {
+        let documents = door.documents.trusted();
+        tracing::info!(documents, "trusted documents are known");
+    }
+    let sources = Sources {
         services: door.services,
         db: door.db.clone(),
         clock: door.own_clock,
         signer: door.signer,
         get_url_seconds: door.get_url_seconds,
         metrics: door.metrics,
-    })?;
+    };
+    let executor = Executor::new(sources, door.documents);
     let shared = Arc::new(Shared {
         executor,
         auth,
@@ -126,7 +130,7 @@ pub fn router(door: Door) -> anyhow::Result<Router> {
         .max_age(Duration::from_secs(PREFLIGHT_SECONDS));
     // Compression would hold events back until it has enough of them.
     let compressed = SizeAbove::new(COMPRESS_ABOVE_BYTES).and(NotForContentType::SSE);
-    let router = Router::new()
+    Router::new()
         .route("/graphql", any(graphql::serve))
         .layer(cors)
         .layer(DefaultBodyLimit::max(graphql::MAX_BODY_BYTES))
@@ -143,8 +147,7 @@ pub fn router(door: Door) -> anyhow::Result<Router> {
         .layer(axum::middleware::from_fn(move |request, next| {
             proxy::resolve(proxies, request, next)
         }))
-        .with_state(shared);
-    Ok(router)
+        .with_state(shared)
 }
 
 /// Whoever opens the address in a browser wants GraphiQL.

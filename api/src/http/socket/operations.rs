@@ -14,7 +14,7 @@ use tracing::Instrument as _;
 
 use super::protocol::ServerMessage;
 use crate::graphql::execute::Answer;
-use crate::graphql::problem::Problem;
+use crate::graphql::problem::{self, Problem};
 
 /// Operations that run at a time on one socket.
 pub(super) const MAX_OPERATIONS: usize = 100;
@@ -99,7 +99,7 @@ impl Operations {
                 // It panicked; the log has it.
                 None => {
                     let operation = self.running.swap_remove(index);
-                    let error = Problem::internal().into();
+                    let error = problem::error(Problem::internal());
                     ServerMessage::Error {
                         id: &operation.id,
                         payload: &[error],

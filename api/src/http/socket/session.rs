@@ -11,7 +11,7 @@ use super::operations::{MAX_OPERATIONS, Operations};
 use super::protocol::{ClientMessage, Closing, ServerMessage};
 use crate::auth::{Access, ClientAddress};
 use crate::graphql::execute::Parameters;
-use crate::graphql::problem::Problem;
+use crate::graphql::problem::{self, Problem};
 use crate::graphql::signature::Signature;
 use crate::http::{Shared, bearer};
 
@@ -139,6 +139,6 @@ impl Session {
 }
 
 fn refused(id: &str, problem: Problem) -> String {
-    let payload: &[ServerError] = &[problem.into()];
+    let payload: &[ServerError] = &[problem::error(problem)];
     ServerMessage::Error { id, payload }.to_json()
 }

@@ -13,7 +13,7 @@ use super::problem::Problem;
 ///
 /// # Errors
 /// The name.
-pub(super) fn check_unique(document: &str) -> Result<(), Problem> {
+pub fn check_unique(document: &str) -> Result<(), Problem> {
     // Within parentheses, a set for each `(` and `{` that is open; outside of them braces are
     // selection sets.
     let mut open: Vec<HashSet<&str>> = Vec::new();
@@ -97,7 +97,7 @@ fn string(text: &str) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use async_graphql::parser::parse_query;
+    use async_graphql_parser::parse_query;
 
     use super::*;
 

@@ -1,6 +1,6 @@
 use std::fmt::Write as _;
 
-use async_graphql::parser::parse_query;
+use async_graphql_parser::parse_query;
 
 use super::*;
 
@@ -35,7 +35,12 @@ fn price_with(query: &str, variables: serde_json::Value) -> Result<Price, Proble
     let document = parse_query(query).unwrap();
     let (_, operation) = document.operations.iter().next().unwrap();
     let variables = Variables::from_json(variables);
-    check(&document, operation, &variables, &shape, &LIMITS)
+    let cost = check(&document, operation, &variables, &shape, &LIMITS)?;
+    assert_eq!(
+        cost.roots.iter().map(|(_, cost)| cost).sum::<u64>(),
+        cost.price.cost
+    );
+    Ok(cost.price)
 }
 
 fn price(query: &str) -> Result<Price, Problem> {
@@ -61,7 +66,15 @@ fn bomb(levels: usize, width: usize) -> String {
 fn fragment_bombs_are_priced_and_not_visited() {
     // Written out: 2^12, 2^31 and 100^5 fields. The last two would not end before this test does.
     for (levels, width) in [(12, 2), (29, 2), (31, 2), (5, 100), (3_000, 2)] {
-        assert!(price(&bomb(levels, width)).is_err(), "{width}^{levels}");
+        let problem = price(&bomb(levels, width)).unwrap_err();
+        let Some(cost) = problem.cost else {
+            assert!(levels as u64 > LIMITS.nesting - 2, "{width}^{levels}");
+            continue;
+        };
+        let written = 1 + (levels * width + 1) as u64;
+        assert!(cost.visits <= written, "{width}^{levels}: {}", cost.visits);
+        let all = (width as u64).saturating_pow(levels as u32);
+        assert!(cost.price.cost >= all, "{width}^{levels}: {cost:?}");
     }
     assert!(price(&bomb(4, 2)).is_ok());
 }
@@ -171,4 +184,46 @@ fn introspection_has_a_rule_of_its_own() {
     refused(&circles(4), "in the answer of introspection");
     let mixed = "{ hello __schema { types { name } } }";
     assert_eq!(super::tests::price(mixed).unwrap().cost, 2);
+}
+
+#[test]
+fn a_refusal_tells_the_whole_price() {
+    let page = |inner: &str| format!("galleries(first: 100) {{ nodes {{ {inner} }} }}");
+    let dear = format!("{{ hello a: {} }}", page(&page(&page("id"))));
+    let cost = *price(&dear).unwrap_err().cost.unwrap();
+    assert!(cost.price.cost > LIMITS.cost);
+    assert_eq!((cost.price.depth, cost.limits), (7, LIMITS));
+    assert_eq!(cost.roots[0], ("hello".to_owned(), 1));
+    assert_eq!(cost.roots[1], ("a".to_owned(), cost.price.cost - 1));
+    let named = format!("{{ {}: hello }}", "x".repeat(5_000)).replacen(
+        "hello",
+        "hello ".repeat(31).as_str(),
+        1,
+    );
+    let long = price(&named).unwrap_err().cost.unwrap();
+    assert_eq!(long.roots[0].0.len(), 50, "no answer repeats all of it");
+    let bomb = price(&bomb(20, 2)).unwrap_err().cost.unwrap();
+    assert_eq!(bomb.roots[0], ("...F0".to_owned(), 1 << 20));
+    assert!(bomb.selections > 1 << 20, "{bomb:?}");
+}
+
+#[test]
+fn prices_that_depend_on_variables_are_known_for_it() {
+    let shape = Shape::from_sdl(SDL).unwrap();
+    let varies = |query: &str| {
+        let document = parse_query(query).unwrap();
+        let (_, operation) = document.operations.iter().next().unwrap();
+        let variables = Variables::default();
+        let cost = check(&document, operation, &variables, &shape, &LIMITS).unwrap();
+        cost.varies
+    };
+    assert!(varies(
+        "query($n: Int!) { galleries(first: $n) { nodes { id } } }"
+    ));
+    assert!(varies("query($ids: [ID!]!) { nodes(ids: $ids) { id } }"));
+    assert!(varies("query($id: X!) { nodes(ids: { a: [$id] }) { id } }"));
+    assert!(!varies("query($id: ID!) { nodes(ids: [$id]) { id } }"));
+    assert!(!varies(
+        "query($n: Int!) { galleries(first: 3) { nodes { id } } }"
+    ));
 }

@@ -4,70 +4,29 @@
 //! of 900 bytes can keep a core busy for hours (2^31 visits). Here each fragment is priced once and
 //! its price added up, saturating, wherever it is spread: time is linear in the document.
 
+mod limits;
+
 use std::collections::HashMap;
 
-use async_graphql::parser::types::{
-    ExecutableDocument, Field, FragmentDefinition, OperationDefinition, OperationType, Selection,
-    SelectionSet,
+use async_graphql_parser::types::{
+    BaseType, ExecutableDocument, Field, FragmentDefinition, OperationDefinition, OperationType,
+    Selection, SelectionSet,
 };
-use async_graphql::{Name, Pos, Positioned, Value, Variables};
+use async_graphql_parser::{Pos, Positioned};
+use async_graphql_value::{ConstValue as Value, Name, Variables};
+
+pub use limits::{LIMITS, Limits, MAX_FIRST};
 
 use super::problem::Problem;
-use super::shape::{First, Shape, natural};
+use super::shape::{First, InputKind, Shape, natural};
 use super::variables::{has_nul, nul};
 
-/// The limits of one document.
-#[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// Fields inside each other.
-    pub depth: u64,
-    /// The same below `__schema` and `__type`: the introspection query of graphql-js has 15.
-    pub introspection_depth: u64,
-    /// Fields in the answer, when every list is as long as its arguments allow.
-    pub cost: u64,
-    /// The same below `__schema` and `__type`, which answer out of memory.
-    pub introspection_cost: u64,
-    /// Selections of the whole document with every fragment written out: what validation visits.
-    pub selections: u64,
-    /// Selections inside each other, inline fragments and spreads included.
-    pub nesting: u64,
-    /// Fields at the root: mutations multiply there.
-    pub root_fields: u64,
-    /// Aliases in one selection set.
-    pub aliases_per_set: u64,
-    /// Aliases in one operation.
-    pub aliases: u64,
-    /// Directives in one operation.
-    pub directives: u64,
-    /// Operations in one document.
-    pub operations: usize,
-    /// Elements of one list in an argument or variable.
-    pub list: u64,
-    /// Values in all variables.
-    pub values: u64,
-}
-
-/// The limits that count.
-pub const LIMITS: Limits = Limits {
-    depth: 12,
-    introspection_depth: 20,
-    cost: 100_000,
-    introspection_cost: 400_000,
-    selections: 5_000,
-    nesting: 32,
-    root_fields: 30,
-    aliases_per_set: 30,
-    aliases: 100,
-    directives: 50,
-    operations: 20,
-    list: 1_000,
-    values: 20_000,
-};
-
+/// Longest name of [`Cost::roots`]; names are ASCII.
+const ROOT_NAME_BYTES: usize = 50;
 /// Assumed length of a list whose length no argument tells, such as a photo's faces.
 const LIST_LENGTH: u64 = 10;
 /// Assumed `first` where neither argument nor default tells: the largest page.
-const WHOLE_PAGE: u64 = crate::page::MAX_FIRST as u64;
+const WHOLE_PAGE: u64 = MAX_FIRST as u64;
 /// Assumed lengths of the lists of introspection.
 const INTROSPECTION_LISTS: [(&str, u64); 7] = [
     ("types", 100),
@@ -127,45 +86,78 @@ impl Price {
     }
 }
 
+/// What a document costs, beside what it may.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cost {
+    /// Of the operation that will run.
+    pub price: Price,
+    /// [`Limits::selections`] counts those of the whole document.
+    pub selections: u64,
+    /// What each selection at the operation's root adds to [`Price::cost`]: fields by their names in
+    /// the answer, fragments as `...Name`.
+    pub roots: Vec<(String, u64)>,
+    /// Selections that were looked at to find this out: at most twice those that are written.
+    pub visits: u64,
+    /// Whether other values of its variables would make another price.
+    pub varies: bool,
+    /// The limits.
+    pub limits: Limits,
+}
+
 /// Prices a document whose operation `selected` will run, and refuses it when it passes a limit.
 ///
 /// # Errors
-/// Which limit, in words.
+/// Which limit, in words; with the whole price where it came to one.
 pub fn check(
     document: &ExecutableDocument,
     selected: &Positioned<OperationDefinition>,
     variables: &Variables,
     shape: &Shape,
     limits: &Limits,
-) -> Result<Price, Problem> {
+) -> Result<Cost, Problem> {
     if document.operations.iter().count() > limits.operations {
         return Err(too("operations in one document", limits.operations));
     }
     let mut pricer = Pricer::new(document, &selected.node, variables, shape, limits);
-    let price = pricer.operation(&selected.node)?;
+    let (price, roots) = pricer.operation(&selected.node)?;
+    let varies = pricer.varies;
     // Validation visits the whole document, not only what will run.
     let mut selections = price.selections;
     for (_, operation) in document.operations.iter() {
         if operation.pos != selected.pos {
-            selections = selections.saturating_add(pricer.operation(&operation.node)?.selections);
+            selections = selections.saturating_add(pricer.operation(&operation.node)?.0.selections);
         }
     }
     for (name, fragment) in &document.fragments {
         let price = pricer.fragment(name, &fragment.node, false, 0)?;
         selections = selections.saturating_add(price.selections);
     }
-    if selections > limits.selections {
-        return Err(too(
-            "selections with fragments written out",
-            limits.selections,
-        ));
+    let cost = Cost {
+        price,
+        selections,
+        roots,
+        visits: pricer.visits,
+        varies,
+        limits: *limits,
+    };
+    match beyond(&cost) {
+        None => Ok(cost),
+        Some(problem) => Err(Problem {
+            cost: Some(Box::new(cost)),
+            ..problem
+        }),
     }
-    within(&price, limits)?;
-    Ok(price)
 }
 
-fn within(price: &Price, limits: &Limits) -> Result<(), Problem> {
-    for (value, limit, what) in [
+/// The first limit that is passed.
+fn beyond(cost: &Cost) -> Option<Problem> {
+    let (price, limits) = (&cost.price, &cost.limits);
+    let passed = [
+        (
+            cost.selections,
+            limits.selections,
+            "selections with fragments written out",
+        ),
         (price.depth, limits.depth, "fields inside each other"),
         (
             price.introspection_depth,
@@ -190,12 +182,10 @@ fn within(price: &Price, limits: &Limits) -> Result<(), Problem> {
             limits.introspection_cost,
             "fields in the answer of introspection",
         ),
-    ] {
-        if value > limit {
-            return Err(too(what, limit));
-        }
-    }
-    Ok(())
+    ]
+    .into_iter()
+    .find(|(value, limit, _)| value > limit);
+    passed.map(|(_, limit, what)| too(what, limit))
 }
 
 fn too(what: &str, limit: impl std::fmt::Display) -> Problem {
@@ -208,12 +198,25 @@ enum Fragment {
     Priced(Price),
 }
 
+/// What a variable says about lengths.
+#[derive(Clone)]
+struct Told {
+    number: Value,
+    /// Elements of the longest list in it.
+    length: u64,
+    /// Whether a value of its type can say anything about lengths at all.
+    can: bool,
+}
+
 struct Pricer<'a> {
     document: &'a ExecutableDocument,
     shape: &'a Shape,
     limits: &'a Limits,
-    /// What a variable says about lengths: its number, and the longest list in it.
-    variables: HashMap<&'a str, (Value, u64)>,
+    /// What a variable says about lengths.
+    variables: HashMap<&'a str, Told>,
+    /// A variable that may say something about lengths was read.
+    varies: bool,
+    visits: u64,
     fragments: HashMap<(&'a str, bool), Fragment>,
 }
 
@@ -234,28 +237,52 @@ impl<'a> Pricer<'a> {
                 Some(Value::Number(number)) => Value::Number(number.clone()),
                 _ => Value::Null,
             };
-            (name.as_str(), (number, value.map_or(0, longest_list)))
+            let told = Told {
+                number,
+                length: value.map_or(0, longest_list),
+                can: tells_lengths(&definition.node.var_type.node.base, shape),
+            };
+            (name.as_str(), told)
         });
         Self {
             document,
             shape,
             limits,
             variables: defined.collect(),
+            varies: false,
+            visits: 0,
             fragments: HashMap::new(),
         }
     }
 
-    fn operation(&mut self, operation: &'a OperationDefinition) -> Result<Price, Problem> {
+    fn operation(
+        &mut self,
+        operation: &'a OperationDefinition,
+    ) -> Result<(Price, Vec<(String, u64)>), Problem> {
         let roots = &self.shape.roots;
         let root = match operation.ty {
             OperationType::Query => &roots.query,
             OperationType::Mutation => &roots.mutation,
             OperationType::Subscription => &roots.subscription,
         };
-        let mut price = self.set(&operation.selection_set.node, root, false, 0)?;
+        let set = &operation.selection_set.node;
+        let mut price = Price::default();
+        let mut roots: Vec<(String, u64)> = Vec::new();
+        for item in &set.items {
+            let inner = self.item(&item.node, root, false, 0)?;
+            price.add(&inner);
+            let name = root_name(&item.node);
+            if let Some((_, cost)) = roots.iter_mut().find(|(known, _)| *known == name) {
+                *cost = cost.saturating_add(inner.cost);
+            } else if roots.len() as u64 <= self.limits.root_fields {
+                // With more of them it is refused anyway.
+                roots.push((name, inner.cost));
+            }
+        }
+        self.few_aliases(&price)?;
         let directives = operation.directives.len() as u64;
         price.directives = price.directives.saturating_add(directives);
-        Ok(price)
+        Ok((price, roots))
     }
 
     /// `counted`: an argument of the field above has told how long the lists in here are.
@@ -272,32 +299,47 @@ impl<'a> Pricer<'a> {
         }
         let mut price = Price::default();
         for item in &set.items {
-            let directives = item.node.directives().len();
-            let inner = match &item.node {
-                Selection::Field(field) => self.field(&field.node, parent, counted, nesting)?,
-                Selection::InlineFragment(fragment) => {
-                    let condition = fragment.node.type_condition.as_ref();
-                    let ty = condition.map_or(parent, |on| on.node.on.node.as_str());
-                    self.set(&fragment.node.selection_set.node, ty, counted, nesting + 1)?
-                }
-                Selection::FragmentSpread(spread) => {
-                    let name = &spread.node.fragment_name.node;
-                    match self.document.fragments.get_key_value(name) {
-                        Some((name, fragment)) => {
-                            self.fragment(name, &fragment.node, counted, nesting + 1)?
-                        }
-                        // Validation names it.
-                        None => Price::default(),
-                    }
-                }
-            };
-            price.add(&inner.selected(directives));
+            price.add(&self.item(&item.node, parent, counted, nesting)?);
         }
-        if price.set_aliases > self.limits.aliases_per_set {
-            let limit = self.limits.aliases_per_set;
-            return Err(too("aliases in one selection set", limit));
-        }
+        self.few_aliases(&price)?;
         Ok(price)
+    }
+
+    fn few_aliases(&self, price: &Price) -> Result<(), Problem> {
+        let limit = self.limits.aliases_per_set;
+        match price.set_aliases > limit {
+            true => Err(too("aliases in one selection set", limit)),
+            false => Ok(()),
+        }
+    }
+
+    fn item(
+        &mut self,
+        item: &'a Selection,
+        parent: &'a str,
+        counted: bool,
+        nesting: u64,
+    ) -> Result<Price, Problem> {
+        self.visits += 1;
+        let price = match item {
+            Selection::Field(field) => self.field(&field.node, parent, counted, nesting)?,
+            Selection::InlineFragment(fragment) => {
+                let condition = fragment.node.type_condition.as_ref();
+                let ty = condition.map_or(parent, |on| on.node.on.node.as_str());
+                self.set(&fragment.node.selection_set.node, ty, counted, nesting + 1)?
+            }
+            Selection::FragmentSpread(spread) => {
+                let name = &spread.node.fragment_name.node;
+                match self.document.fragments.get_key_value(name) {
+                    Some((name, fragment)) => {
+                        self.fragment(name, &fragment.node, counted, nesting + 1)?
+                    }
+                    // Validation names it.
+                    None => Price::default(),
+                }
+            }
+        };
+        Ok(price.selected(item.directives().len()))
     }
 
     fn fragment(
@@ -377,17 +419,16 @@ impl<'a> Pricer<'a> {
     }
 
     /// The longest list in a field's arguments, and its `first`.
-    fn arguments(&self, field: &Field) -> Result<(u64, Option<u64>), Problem> {
+    fn arguments(&mut self, field: &Field) -> Result<(u64, Option<u64>), Problem> {
         let (mut longest, mut first) = (0, None);
         for (name, value) in &field.arguments {
             let constant = value.node.clone().into_const_with(|variable| {
-                let (number, length) = self
-                    .variables
-                    .get(variable.as_str())
-                    .cloned()
-                    .unwrap_or_default();
-                longest = longest.max(length);
-                Ok::<_, std::convert::Infallible>(number)
+                let Some(told) = self.variables.get(variable.as_str()) else {
+                    return Ok(Value::Null);
+                };
+                self.varies |= told.can;
+                longest = longest.max(told.length);
+                Ok::<_, std::convert::Infallible>(told.number.clone())
             });
             let Ok(constant) = constant;
             longest = longest.max(longest_list(&constant));
@@ -405,7 +446,29 @@ impl<'a> Pricer<'a> {
     }
 }
 
-pub(super) fn long_list(limit: u64, pos: Pos) -> Problem {
+/// Whether values of a type can hold lists, or numbers that `first` takes. What is declared as
+/// something else and is a list is refused with the other variables.
+fn tells_lengths(ty: &BaseType, shape: &Shape) -> bool {
+    match ty {
+        BaseType::List(_) => true,
+        BaseType::Named(name) => match name.as_str() {
+            "ID" | "String" | "Boolean" | "Float" => false,
+            name => !matches!(shape.input(name), InputKind::Enum(_)),
+        },
+    }
+}
+
+/// A selection at the root, for people: what clients call it, as far as that is bearable in an answer.
+fn root_name(item: &Selection) -> String {
+    let (dots, name) = match item {
+        Selection::Field(field) => ("", field.node.response_key().node.as_str()),
+        Selection::InlineFragment(_) => ("...", ""),
+        Selection::FragmentSpread(spread) => ("...", spread.node.fragment_name.node.as_str()),
+    };
+    format!("{dots}{}", name.get(..ROOT_NAME_BYTES).unwrap_or(name))
+}
+
+fn long_list(limit: u64, pos: Pos) -> Problem {
     Problem::input(format!("a list has more than {limit} elements")).at(pos)
 }
 

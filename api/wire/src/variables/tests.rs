@@ -1,8 +1,8 @@
-use async_graphql::parser::parse_query;
+use async_graphql_parser::parse_query;
 use serde_json::json;
 
 use super::*;
-use crate::graphql::price::LIMITS;
+use crate::price::LIMITS;
 
 const SDL: &str = "
 type Query { f(id: ID, n: Int, size: Size, filter: Filter): String }

@@ -4,10 +4,11 @@
 
 use std::collections::{HashMap, HashSet};
 
-use async_graphql::parser::types::{
+use async_graphql_parser::Positioned;
+use async_graphql_parser::types::{
     BaseType, FieldDefinition, InputValueDefinition, Type, TypeKind, TypeSystemDefinition,
 };
-use async_graphql::{Positioned, Value};
+use async_graphql_value::{ConstValue as Value, Name};
 
 /// Types by name.
 #[derive(Debug, Default)]
@@ -75,8 +76,8 @@ impl Shape {
     ///
     /// # Errors
     /// When the SDL does not parse.
-    pub fn from_sdl(sdl: &str) -> anyhow::Result<Self> {
-        let document = async_graphql::parser::parse_schema(sdl)?;
+    pub fn from_sdl(sdl: &str) -> Result<Self, async_graphql_parser::Error> {
+        let document = async_graphql_parser::parse_schema(sdl)?;
         let mut shape = Self {
             roots: Roots {
                 query: "Query".into(),
@@ -92,7 +93,7 @@ impl Shape {
                 }
                 TypeSystemDefinition::Schema(schema) => {
                     let name = |root: Option<Positioned<_>>| {
-                        root.map(|name: Positioned<async_graphql::Name>| name.node.to_string())
+                        root.map(|name: Positioned<Name>| name.node.to_string())
                             .unwrap_or_default()
                     };
                     shape.roots = Roots {

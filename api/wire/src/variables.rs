@@ -5,8 +5,8 @@
 
 use std::collections::HashMap;
 
-use async_graphql::parser::types::{BaseType, OperationDefinition, Type};
-use async_graphql::{Value, Variables};
+use async_graphql_parser::types::{BaseType, OperationDefinition, Type};
+use async_graphql_value::{ConstValue as Value, Variables};
 
 use super::price::Limits;
 use super::problem::Problem;
