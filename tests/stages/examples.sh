@@ -78,7 +78,7 @@ uploader_on_a_bad_day() {
   S3_BUCKET=uploads S3_ENDPOINT=$store S3_PUBLIC_ENDPOINT=http://127.0.0.1:$port S3_PATH_STYLE=true \
     S3_KEY=${keys[0]} S3_SECRET=${keys[1]} REKOGNITION_ENDPOINT=$store REKOGNITION_MATCHER=collection \
     REKOGNITION_SIMILARITY_THRESHOLD=86 REKOGNITION_FACES_PER_SECOND=1000 REKOGNITION_LABELS_PER_SECOND=1000 \
-    UPLOAD_URL_SECONDS=8 ACCESS_TOKEN_SECONDS=15 start_api 0
+    UPLOAD_URL_SECONDS=15 ACCESS_TOKEN_SECONDS=15 start_api 0
   mkdir "$SCRATCH/phone"
   node "$SCRATCH/drive/uploader.mjs" "$API" "$store" "$port" "$1" "$SCRATCH/photos" "$SCRATCH/phone"
 }

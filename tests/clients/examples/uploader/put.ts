@@ -32,7 +32,9 @@ export async function put(item: Item, target: Target, signal?: AbortSignal): Pro
     request.on('error', reject);
   });
   // An answer may come before all is sent, a refusal for example: it counts, not the broken pipe after it.
-  const sent = pipeline(createReadStream(item.path), request).catch(() => undefined);
+  // No further than announced, should somebody write to the file: what follows would be taken for another request.
+  const bytes = createReadStream(item.path, { end: item.byteSize - 1 });
+  const sent = pipeline(bytes, request).catch(() => undefined);
   const response = await answered;
   let body = '';
   response.setEncoding('utf8');

@@ -92,13 +92,16 @@ export class Uploader {
         item.target = undefined;
         item.refusals += 1;
         if (item.refusals >= MOST_REFUSALS) {
-          log('failed', { path: item.path, why });
-          await this.queue.update(item, { state: 'failed', reason: why });
+          await this.fail(item, why);
           return;
         }
       }
     } catch (error) {
       why = (error as Error).message;
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') {
+        await this.fail(item, why);
+        return;
+      }
     }
     await this.later(item, why, askedSeconds);
   }
@@ -128,11 +131,16 @@ export class Uploader {
         item.target = undefined;
         await this.later(item, code);
         break;
-      case 'CANCELLED':
+      // Cancelled by somebody, or nothing that this client knows.
       default:
-        log('failed', { path: item.path, why: code });
-        await this.queue.update(item, { state: 'failed', reason: code ?? 'no answer' });
+        await this.fail(item, code ?? 'no answer');
     }
+  }
+
+  /** For people to look at. */
+  private async fail(item: Item, reason: string): Promise<void> {
+    log('failed', { path: item.path, reason });
+    await this.queue.update(item, { state: 'failed', reason });
   }
 
   private async later(item: Item, why: string, askedSeconds?: number): Promise<void> {
@@ -146,7 +154,7 @@ export class Uploader {
 function after(item: Item, { photo, target, duplicateOf, userErrors }: Result): Partial<Item> {
   const [error] = userErrors;
   if (error) {
-    log('failed', { path: item.path, why: error.code });
+    log('failed', { path: item.path, reason: error.code });
     return { state: 'failed', reason: `${error.code}: ${error.message}` };
   }
   if (duplicateOf?.status === 'AWAITING_UPLOAD') {

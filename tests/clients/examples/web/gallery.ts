@@ -9,6 +9,7 @@ type Event = FollowGallerySubscription['galleryEvents'];
 export class Gallery {
   readonly photos = new Map<string, PhotoTileFragment>();
   readonly people = new Map<string, PersonTileFragment>();
+  private taken = Promise.resolve();
 
   constructor(
     private readonly client: Client,
@@ -24,8 +25,10 @@ export class Gallery {
     const { unsubscribe } = this.client.subscription(FollowGalleryDocument, variables).subscribe(({ data, error }) => {
       if (error) this.failed(error);
       if (!data) return;
-      variables.after = data.galleryEvents.cursor;
-      void this.take(data.galleryEvents).catch(this.failed);
+      const event = data.galleryEvents;
+      variables.after = event.cursor;
+      // One after the other: a page that is still loading is older than the events that follow it.
+      this.taken = this.taken.then(() => this.take(event)).catch(this.failed);
     });
     return unsubscribe;
   }

@@ -6,7 +6,8 @@ import { Gallery } from './gallery';
 import { keep } from './session';
 import { upload } from './upload';
 
-const client = connect(new URLSearchParams(location.search).get('api') ?? '/graphql');
+const api = new URLSearchParams(location.search).get('api') ?? '/graphql';
+const client = connect(new URL(api, location.href).href);
 
 function element<Type extends HTMLElement>(id: string): Type {
   return document.getElementById(id) as Type;
