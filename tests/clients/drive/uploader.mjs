@@ -109,9 +109,10 @@ const toApi = await proxy(api, 0, meetCall);
 const state = join(folder, 'state');
 const queue = async () => JSON.parse(await readFile(join(state, 'queue.json'), 'utf8'));
 
+let child;
 function upload(galleryId, files) {
   const target = `${toApi.url}${new URL(api).pathname}`;
-  return spawn(
+  child = spawn(
     process.execPath,
     [program, '--api', target, '--gallery', galleryId, '--state', state, '--parallel', `${PARALLEL}`, ...files],
     { env: { ...process.env, EMAIL: account.email, PASSWORD: account.password }, stdio: 'inherit' },
@@ -133,7 +134,7 @@ const checks = {
     const made = await ask('mutation { createGallery(input: { name: "Of a phone" }) { gallery { id } } }');
     galleryId = made.createGallery.gallery.id;
     files = await pictures();
-    const child = upload(galleryId, files);
+    upload(galleryId, files);
     const ended = once(child, 'exit');
     const first = await Promise.race([standing.then(() => 'stands'), ended]);
     assert.equal(first, 'stands');
@@ -151,7 +152,7 @@ const checks = {
     const ends = atKill.flatMap(({ target }) => (target ? Date.parse(target.expiresAt) : []));
     await wait(Math.max(0, ...ends.map((end) => end - Date.now() + 1000)));
     // The queue knows the files.
-    const child = upload(galleryId, []);
+    upload(galleryId, []);
     assert.deepEqual(await once(child, 'exit'), [0, null]);
   },
 
@@ -246,6 +247,7 @@ for (const [what, check] of Object.entries(checks)) {
     break;
   }
 }
+child?.kill('SIGKILL');
 toApi.close();
 toStore.close();
 const count = Object.keys(checks).length;
