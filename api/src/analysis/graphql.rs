@@ -158,7 +158,7 @@ impl AnalysisMutation {
     async fn retry_photo_analysis(
         &self,
         ctx: &Context<'_>,
-        input: RetryPhotoAnalysisInput,
+        #[graphql(desc = "Which steps of which photos.")] input: RetryPhotoAnalysisInput,
     ) -> Result<RetryPhotoAnalysisPayload, GraphError> {
         let photos = id::decode_all(&input.photo_ids)?;
         let steps: Vec<Step> = input.steps.into_iter().map(Into::into).collect();

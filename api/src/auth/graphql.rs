@@ -178,7 +178,7 @@ impl AuthMutation {
     async fn register(
         &self,
         ctx: &Context<'_>,
-        input: RegisterInput,
+        #[graphql(desc = "The new account.")] input: RegisterInput,
     ) -> GraphResult<SessionPayload> {
         let address = address(ctx);
         let auth = &services(ctx).auth;
@@ -188,7 +188,11 @@ impl AuthMutation {
 
     /// Signs in. After five failures at an account an address waits for 15 minutes (RATE_LIMITED).
     /// SIGN_IN_ELSEWHERE where the server leaves accounts to an external issuer.
-    async fn sign_in(&self, ctx: &Context<'_>, input: SignInInput) -> GraphResult<SessionPayload> {
+    async fn sign_in(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Who signs in.")] input: SignInInput,
+    ) -> GraphResult<SessionPayload> {
         let address = address(ctx);
         let auth = &services(ctx).auth;
         let sign_in = || auth.sign_in(&input.email, input.password.clone(), address);
@@ -199,7 +203,7 @@ impl AuthMutation {
     async fn refresh_tokens(
         &self,
         ctx: &Context<'_>,
-        input: RefreshTokensInput,
+        #[graphql(desc = "The session to go on with.")] input: RefreshTokensInput,
     ) -> GraphResult<SessionPayload> {
         let auth = &services(ctx).auth;
         SessionPayload::new(retried(|| auth.refresh(&input.refresh_token)).await)
@@ -210,7 +214,7 @@ impl AuthMutation {
     async fn change_password(
         &self,
         ctx: &Context<'_>,
-        input: ChangePasswordInput,
+        #[graphql(desc = "The old and the new password.")] input: ChangePasswordInput,
     ) -> GraphResult<SessionPayload> {
         let (viewer, address) = (viewer(ctx), address(ctx));
         let auth = &services(ctx).auth;
@@ -225,7 +229,7 @@ impl AuthMutation {
     async fn sign_out(
         &self,
         ctx: &Context<'_>,
-        input: SignOutInput,
+        #[graphql(desc = "The session to end.")] input: SignOutInput,
     ) -> GraphResult<SignOutPayload> {
         let auth = &services(ctx).auth;
         retried(|| auth.sign_out(&input.refresh_token)).await?;

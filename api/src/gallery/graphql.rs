@@ -301,7 +301,7 @@ impl GalleryMutation {
     async fn create_gallery(
         &self,
         ctx: &Context<'_>,
-        input: CreateGalleryInput,
+        #[graphql(desc = "The new gallery.")] input: CreateGalleryInput,
     ) -> GraphResult<GalleryPayload> {
         let new = NewGallery {
             name: input.name,
@@ -318,7 +318,7 @@ impl GalleryMutation {
     async fn update_gallery(
         &self,
         ctx: &Context<'_>,
-        input: UpdateGalleryInput,
+        #[graphql(desc = "What changes.")] input: UpdateGalleryInput,
     ) -> GraphResult<GalleryPayload> {
         let cover = match input.cover_photo_id {
             MaybeUndefined::Undefined => None,
@@ -341,7 +341,7 @@ impl GalleryMutation {
     async fn delete_gallery(
         &self,
         ctx: &Context<'_>,
-        input: DeleteGalleryInput,
+        #[graphql(desc = "Which gallery.")] input: DeleteGalleryInput,
     ) -> GraphResult<DeleteGalleryPayload> {
         let gallery = id::decode(&input.gallery_id)?;
         let service = &services(ctx).gallery;
@@ -362,7 +362,7 @@ impl GalleryMutation {
     async fn set_gallery_member(
         &self,
         ctx: &Context<'_>,
-        input: SetGalleryMemberInput,
+        #[graphql(desc = "Who, and as what.")] input: SetGalleryMemberInput,
     ) -> GraphResult<GalleryMemberPayload> {
         let gallery = id::decode(&input.gallery_id)?;
         let service = &services(ctx).gallery;
@@ -386,7 +386,7 @@ impl GalleryMutation {
     async fn remove_gallery_member(
         &self,
         ctx: &Context<'_>,
-        input: RemoveGalleryMemberInput,
+        #[graphql(desc = "Whose membership, and where.")] input: RemoveGalleryMemberInput,
     ) -> GraphResult<GalleryMemberPayload> {
         let gallery = id::decode(&input.gallery_id)?;
         let user = id::decode(&input.user_id)?;

@@ -207,6 +207,15 @@ mod tests {
     }
 
     #[test]
+    fn examples_fit_into_the_editors_of_a_small_screen() {
+        for (title, query, variables) in EXAMPLES {
+            for line in query.lines().chain(variables.lines()) {
+                assert!(line.chars().count() <= 58, "{title}: {line}");
+            }
+        }
+    }
+
+    #[test]
     fn page_links_every_file_and_holds_no_inline_code() {
         let graphiql = Graphiql::new();
         let page = std::str::from_utf8(&graphiql.page).unwrap();

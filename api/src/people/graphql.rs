@@ -331,7 +331,7 @@ impl PeopleMutation {
     async fn update_person(
         &self,
         ctx: &Context<'_>,
-        input: UpdatePersonInput,
+        #[graphql(desc = "What changes.")] input: UpdatePersonInput,
     ) -> GraphResult<UpdatePersonPayload> {
         let id = id::decode(&input.person_id)?;
         let people = &services(ctx).people;
@@ -352,7 +352,7 @@ impl PeopleMutation {
     async fn merge_people(
         &self,
         ctx: &Context<'_>,
-        input: MergePeopleInput,
+        #[graphql(desc = "Who is the same person.")] input: MergePeopleInput,
     ) -> GraphResult<MergePeoplePayload> {
         let into = id::decode(&input.into_person_id)?;
         let from = id::decode_all(&input.from_person_ids)?;

@@ -82,7 +82,11 @@ impl Handler for GroupOverdue {
 
     async fn given_up(&self, lease: &Lease, error: &str) -> Result<(), JobError> {
         let gallery = &lease.subject;
-        tracing::error!(gallery, error, "its grouping waits for the analyses that are due");
+        tracing::error!(
+            gallery,
+            error,
+            "its grouping waits for the analyses that are due"
+        );
         Ok(())
     }
 }

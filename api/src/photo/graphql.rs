@@ -363,7 +363,7 @@ impl PhotoMutation {
     async fn delete_photos(
         &self,
         ctx: &Context<'_>,
-        input: DeletePhotosInput,
+        #[graphql(desc = "Which photos.")] input: DeletePhotosInput,
     ) -> GraphResult<DeletePhotosPayload> {
         let ids: Vec<PhotoId> = id::decode_all(&input.photo_ids)?;
         let service = &services(ctx).photo;

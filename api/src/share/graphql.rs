@@ -128,7 +128,7 @@ impl ShareMutation {
     async fn create_share_link(
         &self,
         ctx: &Context<'_>,
-        input: CreateShareLinkInput,
+        #[graphql(desc = "The new link.")] input: CreateShareLinkInput,
     ) -> GraphResult<CreateShareLinkPayload> {
         let gallery = id::decode(&input.gallery_id)?;
         let new = NewShareLink {
@@ -156,7 +156,7 @@ impl ShareMutation {
     async fn revoke_share_link(
         &self,
         ctx: &Context<'_>,
-        input: RevokeShareLinkInput,
+        #[graphql(desc = "Which link.")] input: RevokeShareLinkInput,
     ) -> GraphResult<RevokeShareLinkPayload> {
         let link = id::decode(&input.share_link_id)?;
         let service = &services(ctx).share;
@@ -178,7 +178,7 @@ impl ShareMutation {
     async fn redeem_share_link(
         &self,
         ctx: &Context<'_>,
-        input: RedeemShareLinkInput,
+        #[graphql(desc = "The token of a link.")] input: RedeemShareLinkInput,
     ) -> GraphResult<RedeemShareLinkPayload> {
         let redeemed = services(ctx).share.redeem(&input.token).await;
         Ok(match Error::split(redeemed)? {

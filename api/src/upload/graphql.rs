@@ -234,7 +234,7 @@ impl UploadMutation {
     async fn request_photo_uploads(
         &self,
         ctx: &Context<'_>,
-        input: RequestPhotoUploadsInput,
+        #[graphql(desc = "What will be sent, and where to.")] input: RequestPhotoUploadsInput,
     ) -> GraphResult<RequestPhotoUploadsPayload> {
         let gallery = id::decode(&input.gallery_id)?;
         let files: Vec<FileRequest> = input.files.into_iter().map(Into::into).collect();
@@ -253,7 +253,7 @@ impl UploadMutation {
     async fn confirm_photo_uploads(
         &self,
         ctx: &Context<'_>,
-        input: ConfirmPhotoUploadsInput,
+        #[graphql(desc = "What was sent.")] input: ConfirmPhotoUploadsInput,
     ) -> GraphResult<ConfirmPhotoUploadsPayload> {
         let ids: Vec<PhotoId> = id::decode_all(&input.photo_ids)?;
         let (results, errors) = parts(services(ctx).upload.confirm(viewer(ctx), &ids).await)?;
@@ -267,7 +267,7 @@ impl UploadMutation {
     async fn cancel_photo_uploads(
         &self,
         ctx: &Context<'_>,
-        input: CancelPhotoUploadsInput,
+        #[graphql(desc = "What will not be sent.")] input: CancelPhotoUploadsInput,
     ) -> GraphResult<CancelPhotoUploadsPayload> {
         let ids: Vec<PhotoId> = id::decode_all(&input.photo_ids)?;
         let service = &services(ctx).upload;

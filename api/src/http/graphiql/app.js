@@ -72,8 +72,15 @@
     return (await send(parameters, given, more)).response;
   }
 
+  /** GraphiQL reads a text a moment after it opened. Run before that, it names the operation of the last tab, which
+      this text does not have. */
+  function isStale({ query, operationName }) {
+    return Boolean(operationName) && !new RegExp(`\\b${operationName}\\b`).test(query);
+  }
+
   /** Whether the operation that runs has many answers. */
-  function isSubscription({ operationName }, document) {
+  function isSubscription({ query, operationName }, document) {
+    if (isStale({ query, operationName })) return /^\s*subscription\b/m.test(query);
     const operation = document?.definitions.find(
       ({ kind, name }) =>
         kind === "OperationDefinition" && (!operationName || name?.value === operationName),
@@ -131,8 +138,9 @@
     };
   }
 
-  function fetcher(parameters, options) {
-    if (isSubscription(parameters, options?.documentAST)) {
+  function fetcher(given, options) {
+    const parameters = isStale(given) ? { ...given, operationName: undefined } : given;
+    if (isSubscription(given, options?.documentAST)) {
       return follow(parameters, options?.headers);
     }
     return ask(parameters, options?.headers)
