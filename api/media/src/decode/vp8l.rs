@@ -1,4 +1,4 @@
-//! What the prefix codes of a lossless WebP picture take, found without decoding its pixels.
+//! What a lossless WebP picture takes beside its pixels, found without decoding them.
 //!
 //! A picture may have 65,536 groups of five codes. The file describes a group in some sixty bytes, or
 //! less; the decoder builds tables of up to 100 KB of it, and does so for all groups before the first
@@ -7,6 +7,9 @@
 //! spelled out before, so the highest group is known from those that are spelled out.
 
 use crate::MediaError;
+
+/// What the decoder takes for a pixel of a small picture: its colour, and the number of a group.
+const SMALL_PIXEL: u64 = 6;
 
 /// What a group takes without its tables, while the list of them grows.
 const GROUP: u64 = 1024;
@@ -22,12 +25,13 @@ const LENGTH_ORDER: [usize; 19] = [
     17, 18, 0, 1, 2, 3, 4, 5, 16, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15,
 ];
 
-/// Bytes that the decoder takes for the prefix codes of this stream, which begins behind width and
-/// height.
-pub(super) fn memory_of_codes(stream: &[u8], size: (u32, u32)) -> Result<u64, MediaError> {
+/// Bytes that the decoder takes for this stream, which begins behind width and height, before it
+/// decodes the first pixel.
+pub(super) fn memory_before_pixels(stream: &[u8], size: (u32, u32)) -> Result<u64, MediaError> {
     let mut bits = Bits::new(stream);
     let (mut width, height) = size;
     let mut transforms = [false; 4];
+    let mut memory = 0;
     while bits.take(1)? == 1 {
         let transform = bits.take(2)?;
         if std::mem::replace(&mut transforms[transform as usize], true) {
@@ -36,14 +40,14 @@ pub(super) fn memory_of_codes(stream: &[u8], size: (u32, u32)) -> Result<u64, Me
         match transform {
             // Of prediction and colours: one value a block.
             0 | 1 => {
-                highest_group(&mut bits, (width, height), true)?;
+                memory += small_picture(&mut bits, (width, height), true)?.memory();
             }
             // Green is added to red and blue.
             2 => {}
             // A palette; few colours are packed into one pixel.
             _ => {
                 let colors = bits.take(8)? + 1;
-                highest_group(&mut bits, (colors, 1), false)?;
+                memory += small_picture(&mut bits, (colors, 1), false)?.memory();
                 let packed = match colors {
                     0..=2 => 8,
                     3..=4 => 4,
@@ -55,11 +59,13 @@ pub(super) fn memory_of_codes(stream: &[u8], size: (u32, u32)) -> Result<u64, Me
         }
     }
     let alphabets = alphabets(&mut bits)?;
-    let groups = match bits.take(1)? {
-        0 => 1,
-        _ => u64::from(highest_group(&mut bits, (width, height), true)?) + 1,
-    };
-    let mut memory = groups * GROUP;
+    let mut groups = 1;
+    if bits.take(1)? == 1 {
+        let picture = small_picture(&mut bits, (width, height), true)?;
+        memory += picture.memory();
+        groups = u64::from(picture.highest_group) + 1;
+    }
+    memory += groups * GROUP;
     for _ in 0..groups {
         for alphabet in alphabets {
             memory += Lengths::read(&mut bits, alphabet)?.memory();
@@ -68,13 +74,24 @@ pub(super) fn memory_of_codes(stream: &[u8], size: (u32, u32)) -> Result<u64, Me
     Ok(memory)
 }
 
-/// Walks over a small picture, of blocks of a larger one or not. The group that a pixel names stands
-/// in its red and green.
-fn highest_group(
+struct SmallPicture {
+    pixels: u64,
+    /// The group that a pixel names stands in its red and green.
+    highest_group: u16,
+}
+
+impl SmallPicture {
+    fn memory(&self) -> u64 {
+        self.pixels * SMALL_PIXEL
+    }
+}
+
+/// Walks over a small picture, of blocks of a larger one or not.
+fn small_picture(
     bits: &mut Bits<'_>,
     (width, height): (u32, u32),
     blocks: bool,
-) -> Result<u16, MediaError> {
+) -> Result<SmallPicture, MediaError> {
     let side = if blocks { 1 << (bits.take(3)? + 2) } else { 1 };
     let pixels = u64::from(width.div_ceil(side)) * u64::from(height.div_ceil(side));
     let mut codes = Vec::with_capacity(5);
@@ -84,11 +101,11 @@ fn highest_group(
     let [green, red, blue, alpha, distance] = &codes[..] else {
         return Err(MediaError::Corrupt);
     };
-    let (mut position, mut highest) = (0, 0);
+    let (mut position, mut highest_group) = (0, 0);
     while position < pixels {
         match green.symbol(bits)? {
             low @ 0..256 => {
-                highest = highest.max(red.symbol(bits)? << 8 | low);
+                highest_group = highest_group.max(red.symbol(bits)? << 8 | low);
                 blue.symbol(bits)?;
                 alpha.symbol(bits)?;
                 position += 1;
@@ -105,7 +122,10 @@ fn highest_group(
     if position > pixels {
         return Err(MediaError::Corrupt);
     }
-    Ok(highest)
+    Ok(SmallPicture {
+        pixels,
+        highest_group,
+    })
 }
 
 /// How many symbols the five codes of a group have; those of the colour cache join the first.

@@ -6,7 +6,7 @@ use image::RgbImage;
 use image_webp::WebPDecoder;
 
 use super::reduce::{Layout, Reducer, reduced};
-use super::vp8l::memory_of_codes;
+use super::vp8l::memory_before_pixels;
 use super::{MAX_PROFILE, Need, typed};
 use crate::MediaError;
 use crate::riff_chunks::{self, of_file};
@@ -34,7 +34,7 @@ struct Coded {
     lossless: bool,
     /// Transparency is coded beside a lossy picture.
     alpha: bool,
-    /// Bytes of a lossy picture, and of the prefix codes of what is lossless.
+    /// What a lossy picture's data takes, and what is lossless before its pixels.
     data: u64,
 }
 
@@ -91,15 +91,15 @@ impl<'a> Webp<'a> {
             data,
         } = self.coded;
         let out = canvas * if self.translucent { 4 } else { 3 };
-        // Planes of a lossy picture, and how its blocks are coded; transforms of a lossless one.
-        let mut work = data + if lossless { pixels } else { pixels * 2 };
+        // Planes of a lossy picture, and how its blocks are coded.
+        let mut work = data + if lossless { 0 } else { pixels * 2 };
         if lossless && !self.translucent && !self.animated {
             // It is decoded with transparency all the same.
             work += pixels * 4;
         }
         if alpha {
-            // Coded without loss: pixels and transforms.
-            work += pixels * 6;
+            // As pixels first.
+            work += pixels * 5;
         }
         if self.animated {
             // The canvas, and the frame by itself.
@@ -199,7 +199,7 @@ fn coded<'a>(
         (None, Some(data)) if alpha.is_none() => {
             let (size, stream) = lossless_size(data)?;
             coded.lossless = true;
-            coded.data = memory_of_codes(stream, size)?;
+            coded.data = memory_before_pixels(stream, size)?;
             size
         }
         (None, None) => return Err(MediaError::Truncated),
@@ -212,7 +212,7 @@ fn coded<'a>(
         coded.alpha = true;
         // Without the bit it is not compressed.
         if how & 1 != 0 {
-            coded.data += memory_of_codes(stream, found)?;
+            coded.data += memory_before_pixels(stream, found)?;
         }
     }
     let whole = |length: u32| u64::from(length.next_multiple_of(16));

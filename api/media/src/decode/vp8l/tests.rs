@@ -8,9 +8,13 @@ fn groups_are_counted_before_they_are_built() {
     // Five tables of 1,024 entries a group.
     for groups in [1, 300, 2_000] {
         let file = groups_webp(groups);
-        let memory = memory_of_codes(&file[25..], (64, 64)).unwrap();
+        let memory = memory_before_pixels(&file[25..], (64, 64)).unwrap();
         let tables = u64::from(groups) * 5 * 4096;
-        assert_eq!(memory, tables + u64::from(groups) * GROUP);
+        // And 16 by 16 blocks.
+        assert_eq!(
+            memory,
+            tables + u64::from(groups) * GROUP + 256 * SMALL_PIXEL
+        );
     }
 }
 
@@ -18,7 +22,7 @@ fn groups_are_counted_before_they_are_built() {
 fn what_ends_early_is_truncated() {
     let file = groups_webp(20);
     for end in [25, 26, 30, 100, 1_000] {
-        let error = memory_of_codes(&file[25..end], (64, 64)).unwrap_err();
+        let error = memory_before_pixels(&file[25..end], (64, 64)).unwrap_err();
         assert_eq!(error, MediaError::Truncated, "{end}");
     }
 }
