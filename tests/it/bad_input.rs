@@ -200,6 +200,25 @@ async fn no_picture_takes_the_process_its_memory() {
             "PIXELS_EXCEED_MEMORY",
         ),
         (
+            "groups.webp",
+            webp,
+            bombs::groups_webp(65_536),
+            "PIXELS_EXCEED_MEMORY",
+        ),
+        ("fewer groups.webp", webp, bombs::groups_webp(1_000), ""),
+        (
+            "narrow.png",
+            png,
+            bombs::narrow_png(),
+            "PIXELS_EXCEED_MEMORY",
+        ),
+        (
+            "segments.jpg",
+            jpeg,
+            bombs::segments_jpeg(&pictures::plain("", 6).bytes),
+            "CORRUPT",
+        ),
+        (
             "lie.jpg",
             jpeg,
             bombs::lying_jpeg(0xc0, (10_900, 10_900)),

@@ -127,3 +127,71 @@ pub fn animated_webp() -> Vec<u8> {
 pub fn half(jpeg: &[u8]) -> Vec<u8> {
     [&jpeg[..jpeg.len() / 2], &[0xff, 0xd9]].concat()
 }
+
+/// A PNG of a single column: what resizes it would need a gigabyte.
+#[must_use]
+pub fn narrow_png() -> Vec<u8> {
+    png((1, 119_000_000, 8, 0, 0), &[])
+}
+
+/// A lossless WebP of 64 by 64 pixels in which this many groups of prefix codes are described, each
+/// of five codes of ten bits: the decoder would build 20 KB of tables for each.
+#[must_use]
+pub fn groups_webp(groups: u32) -> Vec<u8> {
+    let mut bits = Vec::new();
+    let mut put =
+        |value: u32, count: u32| bits.extend((0..count).map(|bit| (value >> bit & 1) as u8));
+    put(0x2f, 8);
+    put(63, 14);
+    put(63, 14);
+    // Opaque, version 0; no transform, no colour cache, groups by blocks of 4 by 4, no cache there.
+    put(0b100_0000, 11);
+    // All blocks are of the last group: five codes of one symbol each.
+    for symbol in [(groups - 1) & 255, (groups - 1) >> 8, 0, 255, 0] {
+        put(0b101, 3);
+        put(symbol, 8);
+    }
+    for _ in 0..groups * 5 {
+        // Lengths are written in four bits each, but for those that repeat others.
+        put(0, 1);
+        put(15, 4);
+        for place in 0..19 {
+            put(if matches!(place, 0 | 1 | 8) { 0 } else { 4 }, 3);
+        }
+        // Eleven of them.
+        put(1, 1);
+        put(1, 3);
+        put(9, 4);
+        for length in [1_u32, 2, 3, 4, 5, 6, 7, 8, 9, 10, 10] {
+            put(length.reverse_bits() >> 28, 4);
+        }
+    }
+    // The pixels: a bit a channel, all zero.
+    bits.resize(bits.len() + 64 * 64 * 4, 0);
+    let bytes = bits.chunks(8);
+    let data: Vec<u8> = bytes
+        .map(|bits| bits.iter().rev().fold(0, |byte, bit| byte << 1 | *bit))
+        .collect();
+    let length = u32::try_from(data.len()).expect("short");
+    let padding = &[0][..data.len() % 2];
+    let riff = length + length % 2 + 12;
+    let mut file = Vec::from(*b"RIFF");
+    file.extend(riff.to_le_bytes());
+    file.extend(b"WEBPVP8L");
+    file.extend(length.to_le_bytes());
+    file.extend([&data, padding].concat());
+    file
+}
+
+/// A JPEG whose only scan is followed by as many segments of colour profiles as 30 MB hold.
+#[must_use]
+pub fn segments_jpeg(picture: &[u8]) -> Vec<u8> {
+    let segment = b"\xff\xe2\x00\x11ICC_PROFILE\0\x01\x01x";
+    let body = &picture[..picture.len() - 2];
+    [
+        body,
+        &segment.repeat((30 << 20) / segment.len()),
+        b"\xff\xd9",
+    ]
+    .concat()
+}

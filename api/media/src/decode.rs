@@ -8,6 +8,7 @@ use crate::{Format, Limits, MediaError, renditions};
 mod jpeg;
 mod png;
 mod reduce;
+mod vp8l;
 mod webp;
 
 use jpeg::Jpeg;

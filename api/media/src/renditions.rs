@@ -120,7 +120,18 @@ pub(super) fn memory((width, height): (u32, u32)) -> u64 {
     let bytes = |width: u32, height: u32| u64::from(width) * u64::from(height) * 3;
     let preview = bytes(to_width, to_height);
     let between = bytes(to_width, height).max(bytes(width, to_height));
-    (bytes(width, height) + between + preview).max(preview * 4)
+    let weights = weights(width, to_width) + weights(height, to_height);
+    (bytes(width, height) + between + preview + weights).max(preview * 4)
+}
+
+/// Bytes that the resizer takes for the weights of all pixels of a side. A pixel of the result is
+/// made of three times the ratio to the left and to the right; a weight is held as an f64, and as an
+/// i32 of the same at most. That is next to nothing, but for a picture that is millions of pixels long.
+fn weights(from: u32, to: u32) -> u64 {
+    if from == to {
+        return 0;
+    }
+    (u64::from(from) * 6 + u64::from(to) * 3) * 12
 }
 
 fn encode_within(image: &RgbImage, profile: Option<&[u8]>) -> Result<Rendition, MediaError> {

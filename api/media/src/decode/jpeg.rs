@@ -15,8 +15,9 @@ use crate::{MediaError, renditions};
 /// Most scans. Encoders write some ten; each one costs a walk over the whole picture.
 const MAX_SCANS: usize = 100;
 
-/// Most segments before the first scan that the decoder needs; cameras write some ten.
-const MAX_TABLES: usize = 256;
+/// Most segments before the first scan that the decoder needs, and most of metadata behind it: the
+/// decoder keeps each of them. Cameras write some ten, and none.
+const MAX_SEGMENTS: usize = 256;
 
 /// Put in place of the end-of-image marker. A decoder that has all it needs reads at most eight bytes
 /// ahead into the zeros; then it looks for a marker, passes over everything else and finds the end.
@@ -27,13 +28,22 @@ const END: [&[u8]; 2] = [&[0; 16], b"\xff\xff\x00\xff\xd9"];
 /// The decoder's own small things.
 const OVERHEAD: u64 = 2 << 20;
 
+#[derive(Debug)]
+struct Component {
+    id: u8,
+    /// Sampling factors.
+    horizontal: u64,
+    vertical: u64,
+}
+
 /// What the markers tell.
 #[derive(Debug)]
 pub(super) struct Jpeg<'a> {
     pub(super) size: (u32, u32),
-    /// Horizontal and vertical sampling factors.
-    components: Vec<(u64, u64)>,
+    components: Vec<Component>,
     progressive: bool,
+    /// Some coefficient never comes in full: the decoder goes over all of them again, in a copy.
+    unfinished: bool,
     /// Bytes of metadata between the scans: the decoder copies them.
     metadata: u64,
     profile: Option<&'a [u8]>,
@@ -44,7 +54,8 @@ pub(super) struct Jpeg<'a> {
 impl<'a> Jpeg<'a> {
     pub(super) fn read(bytes: &'a [u8]) -> Result<Self, MediaError> {
         let mut segments = segments(bytes);
-        let (mut frame, mut profile, mut scans, mut metadata) = (None, Profile::None, 0, 0);
+        let (mut frame, mut profile) = (None, Profile::None);
+        let (mut scans, mut metadata, mut kept) = (Vec::new(), 0, 0);
         let mut parts = Parts::default();
         parts.push(bytes.get(..2).unwrap_or_default());
         let mut scan = None;
@@ -53,7 +64,7 @@ impl<'a> Jpeg<'a> {
             let place = segment.start..segment.start + 4 + payload.len();
             match segment.marker {
                 0xda => {
-                    scans += 1;
+                    scans.push(payload);
                     scan = scan.or(Some(segment.start));
                 }
                 0xc0..=0xcf if !matches!(segment.marker, 0xc4 | 0xc8 | 0xcc) => {
@@ -63,12 +74,15 @@ impl<'a> Jpeg<'a> {
                 _ => {}
             }
             match (scan, segment.marker) {
-                (Some(_), 0xe0..=0xef | 0xfe) => metadata += payload.len() as u64,
+                (Some(_), 0xe0..=0xef | 0xfe) => {
+                    metadata += payload.len() as u64;
+                    kept += 1;
+                }
                 // JFIF and Adobe tell how colours are meant; the others are nothing to the decoder.
                 (None, 0xe1..=0xed | 0xef | 0xfe) | (Some(_), _) => {}
                 (None, _) => parts.push(bytes.get(place).ok_or(MediaError::Truncated)?),
             }
-            if scans > MAX_SCANS || parts.len() > MAX_TABLES {
+            if scans.len() > MAX_SCANS || parts.len().max(kept) > MAX_SEGMENTS {
                 return Err(MediaError::Corrupt);
             }
         }
@@ -86,10 +100,22 @@ impl<'a> Jpeg<'a> {
         if !matches!(marker, 0xc0..=0xc2) {
             return Err(MediaError::Corrupt);
         }
+        let progressive = marker == 0xc2;
+        // One that is not progressive brings each component once; the decoder would go on and on.
+        if !progressive && scans.len() > components.len() {
+            return Err(MediaError::Corrupt);
+        }
+        let unfinished = components.iter().any(|component| {
+            scans
+                .iter()
+                .fold(0, |all, scan| all | brings(scan, component))
+                != u64::MAX
+        });
         Ok(Self {
             size,
             components,
-            progressive: marker == 0xc2,
+            progressive,
+            unfinished,
             metadata,
             profile: profile.found(),
             parts,
@@ -124,16 +150,24 @@ impl<'a> Jpeg<'a> {
     pub(super) fn need(&self, scale: u32) -> Need {
         let (width, height) = self.scaled_size(scale);
         let pixels = u64::from(width) * u64::from(height);
-        let (horizontal, vertical) = self.components.iter().fold((1, 1), |most, factors| {
-            (most.0.max(factors.0), most.1.max(factors.1))
+        let (horizontal, vertical) = self.components.iter().fold((1, 1), |most, component| {
+            (
+                most.0.max(component.horizontal),
+                most.1.max(component.vertical),
+            )
         });
         let units = u64::from(self.size.0).div_ceil(8 * horizontal);
         let unit_rows = u64::from(self.size.1).div_ceil(8 * vertical);
-        let blocks_of_a_row: u64 = self.components.iter().map(|(h, v)| units * h * v).sum();
+        let of_a_row = |component: &Component| units * component.horizontal * component.vertical;
+        let blocks_of_a_row: u64 = self.components.iter().map(of_a_row).sum();
         let blocks = blocks_of_a_row * unit_rows;
         let side = u64::from(scale);
         let planes = blocks * side * side;
-        let coefficients = if self.progressive { blocks * 128 } else { 0 };
+        let coefficients = match (self.progressive, self.unfinished) {
+            (false, _) => 0,
+            (true, false) => blocks * 128,
+            (true, true) => blocks * 256,
+        };
         let rows = blocks_of_a_row * 64 * 2 * 3;
         let channels = self.components.len() as u64;
         let out = pixels * channels;
@@ -193,9 +227,24 @@ fn scaled(length: u32, scale: u32) -> u32 {
     (length * scale).div_ceil(8)
 }
 
-type Frame = ((u32, u32), Vec<(u64, u64)>);
+/// Of the 64 coefficients of a component, those that a scan with this header brings in full.
+fn brings(scan: &[u8], component: &Component) -> u64 {
+    let Some((ids, [first, last, precision, ..])) = scan
+        .split_first()
+        .and_then(|(count, rest)| rest.split_at_checked(usize::from(*count) * 2))
+    else {
+        return 0;
+    };
+    let its_own = ids.chunks_exact(2).any(|id| id[0] == component.id);
+    if !its_own || precision & 15 != 0 || first > last || *last > 63 {
+        return 0;
+    }
+    (u64::MAX >> (63 - last)) & (u64::MAX << first)
+}
 
-/// Size and sampling factors of a frame header.
+type Frame = ((u32, u32), Vec<Component>);
+
+/// Size and components of a frame header.
 fn parse_frame(payload: &[u8]) -> Option<Frame> {
     let [_, h1, h0, w1, w0, count, components @ ..] = payload else {
         return None;
@@ -204,16 +253,24 @@ fn parse_frame(payload: &[u8]) -> Option<Frame> {
         u32::from(u16::from_be_bytes([*w1, *w0])),
         u32::from(u16::from_be_bytes([*h1, *h0])),
     );
-    let factors: Vec<(u64, u64)> = components
+    let components: Vec<Component> = components
         .chunks_exact(3)
         .take((*count).into())
-        .map(|component| (u64::from(component[1] >> 4), u64::from(component[1] & 15)))
+        .map(|component| Component {
+            id: component[0],
+            horizontal: u64::from(component[1] >> 4),
+            vertical: u64::from(component[1] & 15),
+        })
         .collect();
-    let sane = factors
-        .iter()
-        .all(|(h, v)| (1..=4).contains(h) && (1..=4).contains(v));
-    (factors.len() == usize::from(*count) && matches!(count, 1 | 3 | 4) && sane)
-        .then_some((size, factors))
+    let sane = components.iter().all(
+        |Component {
+             horizontal,
+             vertical,
+             ..
+         }| { (1..=4).contains(horizontal) && (1..=4).contains(vertical) },
+    );
+    (components.len() == usize::from(*count) && matches!(count, 1 | 3 | 4) && sane)
+        .then_some((size, components))
 }
 
 /// The ICC profile, if it stands in a single segment: longer ones are not carried over.

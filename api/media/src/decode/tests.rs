@@ -6,6 +6,8 @@ use image::{DynamicImage, Luma, Rgb};
 use super::*;
 use crate::renditions::tests::{jpeg, png, webp};
 
+pub(crate) mod hostile;
+
 pub(crate) const LIMITS: Limits = Limits {
     max_pixels: 120_000_000,
     memory: 100 << 20,
@@ -302,18 +304,4 @@ fn profiles_are_inflated_up_to_a_limit() {
     assert_eq!(with_profile(&profile), Some(profile.clone()));
     profile.resize(50 << 20, 0);
     assert_eq!(with_profile(&profile), None);
-}
-
-#[test]
-fn many_scans_are_refused() {
-    let mut file = jpeg(&picture(64, 64), None);
-    file.truncate(file.len() - 2);
-    let start = file.windows(2).position(|part| part == [0xff, 0xda]);
-    let scan = file[start.unwrap()..].to_vec();
-    for _ in 0..200 {
-        file.extend(&scan);
-    }
-    file.extend([0xff, 0xd9]);
-    let error = decode(&file, Format::Jpeg, LIMITS).unwrap_err();
-    assert_eq!(error, MediaError::Corrupt);
 }
