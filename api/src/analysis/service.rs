@@ -175,7 +175,7 @@ impl AnalysisService {
             .into_tuple()
             .one(&**transaction)
             .await?;
-        let matcher = matcher.ok_or_else(|| anyhow::anyhow!("a photo without its gallery"))?;
+        let matcher = matcher.ok_or(Error::NotFound)?;
         detection::settle_grouping(&**transaction, &self.clock, photo, &groupings, matcher)
             .await
             .map_err(JobError::into_error)

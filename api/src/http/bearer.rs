@@ -8,7 +8,7 @@ use super::accept::Media;
 use super::{graphql, retry};
 use crate::auth::Access;
 use crate::auth::service::AuthService;
-use crate::error::Error;
+use crate::error::{Error, UNAVAILABLE_SECONDS};
 use crate::graphql::problem::Problem;
 
 /// Out of the headers of a request; anonymous without `Authorization`.
@@ -38,7 +38,10 @@ fn problem(error: Error) -> Problem {
         Error::Unavailable { what, source } => {
             // Whoever could not be reached has said so once; this comes with every request.
             tracing::debug!("a token cannot be verified: {source:#}");
-            Problem::unavailable(format!("{what} does not answer; try again later"))
+            Problem::unavailable(
+                format!("{what} does not answer; try again later"),
+                UNAVAILABLE_SECONDS,
+            )
         }
         Error::Internal(source) => {
             tracing::error!(code = "INTERNAL", "a token cannot be verified: {source:#}");
