@@ -143,6 +143,12 @@ impl Worker {
                 && !shutdown.is_cancelled()
             {
                 match self.claim().await {
+                    // The signal came while this was claimed.
+                    Ok(Some(lease)) if shutdown.is_cancelled() => {
+                        if let Err(error) = self.release(&lease).await {
+                            tracing::warn!(kind = lease.kind, %error, "not given back");
+                        }
+                    }
                     Ok(Some(lease)) => {
                         let suspect = lease.crashes > 0;
                         let (worker, stop) = (self.clone(), stop.clone());

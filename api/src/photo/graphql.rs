@@ -113,8 +113,11 @@ impl Photo {
         }
     }
 
-    /// Who uploaded it.
+    /// Who uploaded it; null for guests, who do not see members.
     async fn uploaded_by(&self, ctx: &Context<'_>) -> GraphResult<Option<User>> {
+        if !self.0.allows(Action::ViewMembers) {
+            return Ok(None);
+        }
         let loader = ctx.data_unchecked::<DataLoader<UserLoader>>();
         let user = loader.load_one(self.0.uploader_id).await?;
         Ok(user.map(|row| User::new(row, viewer(ctx))))

@@ -22,7 +22,7 @@ pub struct PhotoFilter {
     labels: Option<Vec<String>>,
     /// When it was taken.
     taken_between: Option<TimeRange>,
-    /// Uploaded by one of these users. At most 20.
+    /// Uploaded by one of these users. At most 20; FORBIDDEN for guests, who do not see members.
     uploaders: Option<Vec<ID>>,
     /// In one of these states; none: every state but AWAITING_UPLOAD.
     status: Option<Vec<PhotoStatus>>,

@@ -44,6 +44,9 @@ impl PhotoService {
         filter: Filter,
         order: Order,
     ) -> Result<Page<Authorized<photo::Model>>> {
+        if !filter.uploaders.is_empty() {
+            gallery.require(Action::ViewMembers)?;
+        }
         let rows = query::select(gallery.id, &filter, order, request)
             .all(self.db.read())
             .await?;

@@ -61,8 +61,14 @@ pub fn read(bytes: &[u8], format: Format) -> Facts {
 #[derive(Default)]
 struct Found {
     facts: Option<Facts>,
+    /// Blocks of EXIF that were walked.
+    blocks: usize,
     may_tell_location: bool,
 }
+
+/// Most blocks of EXIF that are walked, in the file and again behind its picture. A file could have
+/// millions; cameras write one, and one more for each picture that they append.
+const MAX_BLOCKS: usize = 8;
 
 impl Found {
     /// EXIF, beginning with the TIFF header.
@@ -70,12 +76,15 @@ impl Found {
         if block.is_empty() {
             return;
         }
-        let structure = tiff::structure(block);
-        self.may_tell_location |= structure.may_tell_location;
-        if self.facts.is_some() {
+        self.blocks += 1;
+        if self.facts.is_some() || self.blocks > MAX_BLOCKS {
             // Which one a program shows is its own choice.
             self.may_tell_location = true;
-        } else if structure.readable {
+            return;
+        }
+        let structure = tiff::structure(block);
+        self.may_tell_location |= structure.may_tell_location;
+        if structure.readable {
             self.facts = Some(exif::read(block));
         }
     }
@@ -86,6 +95,8 @@ impl Found {
 }
 
 const EXIF_PREFIX: &[u8] = b"Exif\0\0";
+/// Behind this stands one byte for padding, whatever it is.
+const EXIF_NAME: &[u8] = b"Exif\0";
 const XMP_KEYWORD: &[u8] = b"XML:com.adobe.xmp";
 
 fn jpeg(bytes: &[u8], found: &mut Found) {
@@ -93,8 +104,8 @@ fn jpeg(bytes: &[u8], found: &mut Found) {
     const APP13: u8 = 0xed;
     let mut segments = jpeg_markers::segments(bytes);
     for segment in segments.by_ref() {
-        if let (APP1, Some(block)) = (segment.marker, segment.payload.strip_prefix(EXIF_PREFIX)) {
-            found.exif(block);
+        if let (APP1, Some(block)) = (segment.marker, segment.payload.strip_prefix(EXIF_NAME)) {
+            found.exif(block.get(1..).unwrap_or_default());
             continue;
         }
         // Application segments and comments; the others belong to the coding.
@@ -115,8 +126,12 @@ fn trailer(bytes: &[u8], found: &mut Found) {
         .windows(EXIF_PREFIX.len())
         .enumerate()
         .filter(|(_, part)| *part == EXIF_PREFIX);
-    for (place, _) in exifs {
+    for (number, (place, _)) in exifs.enumerate() {
         if found.may_tell_location {
+            return;
+        }
+        if number == MAX_BLOCKS {
+            found.may_tell_location = true;
             return;
         }
         let block = &bytes[place + EXIF_PREFIX.len()..];
@@ -131,6 +146,8 @@ fn png(bytes: &[u8], found: &mut Found) {
         match chunk.kind {
             b"eXIf" => found.exif(data.strip_prefix(EXIF_PREFIX).unwrap_or(data)),
             b"IHDR" | b"PLTE" | b"IDAT" | b"fdAT" | b"iCCP" => {}
+            // EXIF, compressed.
+            b"zxIf" => found.may_tell_location = true,
             b"zTXt" | b"iTXt" | b"tEXt" => png_text(chunk.kind, data, found),
             b"IEND" => trailer(chunk.after, found),
             _ => found.text(data),
@@ -150,7 +167,8 @@ fn png_text(kind: &[u8; 4], data: &[u8], found: &mut Found) {
         b"iTXt" => data.get(XMP_KEYWORD.len() + 1) != Some(&0),
         _ => false,
     };
-    if raw || (compressed && data.starts_with(XMP_KEYWORD)) {
+    let named = words::names_location(data);
+    if raw || named || (compressed && data.starts_with(XMP_KEYWORD)) {
         found.may_tell_location = true;
     } else {
         found.text(data);

@@ -77,6 +77,16 @@ fn camera() -> Vec<u8> {
 }
 
 #[test]
+fn of_many_blocks_of_exif_few_are_walked() {
+    let picture = jpeg(&small(), None);
+    let one = b"Exif\0\0II\x2a\0\x08\0\0\0\0\0\0\0\0\0";
+    let few = read(&[&picture[..], &one.repeat(3)].concat(), Format::Jpeg);
+    assert!(!few.may_tell_location);
+    let many = read(&[&picture[..], &one.repeat(3_000)].concat(), Format::Jpeg);
+    assert!(many.may_tell_location);
+}
+
+#[test]
 fn exif_bombs_are_no_exif_and_the_picture_stays() {
     let cases = [
         (with_exif(&bomb(2_300, 2_400)), "image/jpeg"),

@@ -2,7 +2,8 @@
 //!
 //! The reader keeps every entry of every image file directory (IFD). IFDs may overlap: some 60 kB
 //! can name thousands of IFDs with thousands of entries each, which the reader would hold in
-//! gigabytes. So what has more of them than any camera writes is not read at all.
+//! gigabytes. So what has more of them than any camera writes is not read at all. Texts may overlap too:
+//! no more of them is searched than the block is long.
 
 use super::words;
 
@@ -51,6 +52,7 @@ pub(super) fn structure(block: &[u8]) -> Structure {
         little_endian: block.starts_with(b"II"),
         ifds: Vec::new(),
         entries: 0,
+        unsearched: block.len(),
         may_tell_location: false,
     };
     match walk.run() {
@@ -68,6 +70,8 @@ struct Walk<'a> {
     /// IFDs found, walked or not: the tag that points to it, and its place.
     ifds: Vec<(Option<u16>, usize)>,
     entries: usize,
+    /// Bytes of text that are still searched: a thousand entries could name the same ones.
+    unsearched: usize,
     may_tell_location: bool,
 }
 
@@ -147,11 +151,24 @@ impl Walk<'_> {
                 let end = value.saturating_add(count.saturating_mul(size));
                 let end = end.min(self.block.len());
                 let text = self.block.get(value..end).unwrap_or_default();
-                self.may_tell_location |= words::tell_location(text) || words::iptc_tells(text);
+                self.search(text);
             }
             _ => {}
         }
         Some(())
+    }
+
+    fn search(&mut self, text: &[u8]) {
+        if self.may_tell_location {
+            return;
+        }
+        self.may_tell_location = match self.unsearched.checked_sub(text.len()) {
+            Some(left) => {
+                self.unsearched = left;
+                words::tell_location(text) || words::iptc_tells(text)
+            }
+            None => true,
+        };
     }
 
     fn short(&self, place: usize) -> Option<u16> {
@@ -218,6 +235,19 @@ pub(crate) mod tests {
         let mut block = b"MM\0\x2a\0\0\0\x08\0\x01".to_vec();
         block.extend([0x87, 0x69, 0, 4, 0, 0, 0, 2, 0, 0, 0, 8, 0, 0, 0, 0]);
         assert_eq!(structure(&block), UNREADABLE);
+    }
+
+    #[test]
+    fn overlapping_texts_are_searched_once() {
+        let mut block = b"II\x2a\0\x08\0\0\0".to_vec();
+        block.extend(990_u16.to_le_bytes());
+        for _ in 0..990 {
+            // XMP of 65,536 bytes, from the beginning of the block.
+            block.extend([0xbc, 2, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0]);
+        }
+        block.resize(MAX_LENGTH, 0);
+        let structure = structure(&block);
+        assert!(structure.readable && structure.may_tell_location);
     }
 
     #[test]

@@ -1,8 +1,19 @@
 //! Names under which a place stands in metadata that is text, or nearly: XMP, JSON, IPTC.
 
-/// Beginnings of the names of XMP's properties for a place: those of EXIF, Photoshop and IPTC.
-const NAMES: [&[u8]; 7] = [
+/// Beginnings of the names of XMP's properties for a place: those of EXIF, of drones, Photoshop and
+/// IPTC, and of the vocabulary `geo` whole.
+const NAMES: [&[u8]; 17] = [
     b"GPS",
+    b"Gps",
+    b"gps",
+    b"Latitude",
+    b"Longitude",
+    b"latitude",
+    b"longitude",
+    b"lat=",
+    b"lat>",
+    b"long=",
+    b"long>",
     b"City",
     b"State",
     b"Country",
@@ -10,6 +21,9 @@ const NAMES: [&[u8]; 7] = [
     b"Sublocation",
     b"ProvinceState",
 ];
+
+/// What XMP begins with in a segment of a JPEG.
+const XMP_NAME: &[u8] = b"http://ns.adobe.com/xap/1.0/\0";
 
 /// Data sets of IPTC's record 2 for a place: content location (code, name), city, sublocation,
 /// province, country (code, name).
@@ -19,13 +33,17 @@ const IPTC_PLACES: [u8; 7] = [26, 27, 90, 92, 95, 100, 101];
 /// Base64 of pictures and depth maps, in which any three letters occur.
 pub(super) fn tell_location(text: &[u8]) -> bool {
     // Text of two or four bytes a character is not searched, but not trusted either.
-    let wide = text.starts_with(b"\xfe\xff") || text.starts_with(b"\xff\xfe");
-    wide || text.iter().enumerate().any(|(index, byte)| {
-        matches!(byte, b':' | b'<')
-            && text
-                .get(index + 1..)
-                .is_some_and(|rest| NAMES.iter().any(|name| rest.starts_with(name)))
-    })
+    let packet = text.strip_prefix(XMP_NAME).unwrap_or(text);
+    let wide = [&b"\xfe\xff"[..], b"\xff\xfe", b"<\0", b"\0<", b"\0\0\0<"];
+    wide.iter().any(|start| packet.starts_with(start))
+        || text.iter().enumerate().any(|(index, byte)| {
+            matches!(byte, b':' | b'<') && text.get(index + 1..).is_some_and(names_location)
+        })
+}
+
+/// Whether this begins with the name of a property for a place.
+pub(super) fn names_location(text: &[u8]) -> bool {
+    NAMES.iter().any(|name| text.starts_with(name))
 }
 
 /// Whether IPTC holds a data set for a place that is not empty.
@@ -58,6 +76,11 @@ mod tests {
             b"<GPSLongitude xmlns='http://ns.adobe.com/exif/1.0/'>2</GPSLongitude>",
             br#"{"exif:GPSLatitude": "48"}"#,
             b"\xfe\xff\0<",
+            b"http://ns.adobe.com/xap/1.0/\0\xff\xfe<\0",
+            b"http://ns.adobe.com/xap/1.0/\0\0<\0x",
+            b"<\0x\0",
+            br#"<rdf:Description drone-dji:GpsLatitude="+48.85"/>"#,
+            b"<geo:lat>48.85</geo:lat>",
         ] {
             assert!(tell_location(text), "{}", String::from_utf8_lossy(text));
         }
