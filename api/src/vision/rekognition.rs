@@ -260,6 +260,10 @@ impl Analyser for Rekognition {
             .external_image_id(external_image_id)
             .quality_filter(QualityFilter::None)
             .max_faces(100)
+            .customize()
+            // A second attempt after a lost answer would add the same faces again, and nobody would
+            // know the first ones. The grouping job comes back, and takes out what it finds first.
+            .config_override(Config::builder().retry_config(RetryConfig::disabled()))
             .send();
         let output = self.call(Operation::IndexFaces, request).await?;
         Ok(output
@@ -372,13 +376,10 @@ mod tests {
 
     use super::*;
 
-    #[tokio::test]
-    async fn a_service_that_never_answers_is_one_to_try_later() {
-        // The kernel takes the connections; nobody else does.
-        let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    fn at(endpoint: std::net::SocketAddr, attempt: Duration, call: Duration) -> Rekognition {
         let settings = RekognitionSettings {
             region: "us-east-1".into(),
-            endpoint: Some(format!("http://{}", silent.local_addr().unwrap())),
+            endpoint: Some(format!("http://{endpoint}")),
             credentials: SharedCredentialsProvider::new(Credentials::new(
                 "id", "secret", None, None, "test",
             )),
@@ -387,12 +388,44 @@ mod tests {
             labels_per_second: 10.0,
             min_label_confidence: 50.0,
         };
+        Rekognition::within(settings, &Metrics::default(), attempt, call)
+    }
+
+    #[tokio::test]
+    async fn a_service_that_never_answers_is_one_to_try_later() {
+        // The kernel takes the connections; nobody else does.
+        let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let (attempt, call) = (Duration::from_millis(50), Duration::from_millis(400));
-        let rekognition = Rekognition::within(settings, &Metrics::default(), attempt, call);
+        let rekognition = at(silent.local_addr().unwrap(), attempt, call);
         let answer = rekognition.list_faces("collection").await;
         let Err(VisionError::Retryable { code, .. }) = answer else {
             panic!("{answer:?}");
         };
         assert_eq!(code, "Timeout");
+    }
+
+    #[tokio::test]
+    async fn faces_are_not_indexed_again_when_the_answer_was_lost() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let rekognition = at(listener.local_addr().unwrap(), ATTEMPT, CALL);
+        let requests = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+        let seen = std::sync::Arc::clone(&requests);
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let read = tokio::io::AsyncReadExt::read(&mut stream, &mut [0; 4096]).await;
+                assert!(read.is_ok_and(|bytes| bytes > 0));
+                seen.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+                // Taken, and never answered.
+            }
+        });
+        let picture = Picture::Bytes(bytes::Bytes::from_static(b"picture"));
+        let answer = rekognition
+            .index_faces("collection", &picture, "photo")
+            .await;
+        assert!(
+            matches!(answer, Err(VisionError::Retryable { .. })),
+            "{answer:?}"
+        );
+        assert_eq!(requests.load(std::sync::atomic::Ordering::SeqCst), 1);
     }
 }
