@@ -37,7 +37,8 @@ pub struct LocalConfig {
     /// Folder that holds objects, indexes and collections. Made when missing. One running
     /// server owns it at a time.
     pub data_dir: PathBuf,
-    /// Address to listen on. [`LocalConfig::new`] takes a free port of the loopback interface.
+    /// Address to listen on. [`LocalConfig::new`] takes a port of the loopback
+    /// interface: the one that the folder had before, or else a free one.
     pub listen: SocketAddr,
     /// Region that signatures must name, such as `us-east-1`.
     pub region: String,

@@ -1,6 +1,7 @@
 //! One loopback port for every service.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,6 +32,27 @@ const GRACE: Duration = Duration::from_secs(10);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Bytes of a request or answer that wait between socket and service, per connection.
 const CONNECTION_BUFFER: usize = 1 << 20;
+
+/// Takes the address. Where any port will do, the folder's last one first: URLs that were signed
+/// before name it.
+async fn listen(folder: &Path, address: SocketAddr) -> std::io::Result<TcpListener> {
+    if address.port() != 0 {
+        return TcpListener::bind(address).await;
+    }
+    let file = folder.join("port");
+    let last = std::fs::read_to_string(&file).ok();
+    let last = last.and_then(|port| port.trim().parse().ok());
+    if let Some(port) = last
+        && let Ok(listener) = TcpListener::bind(SocketAddr::new(address.ip(), port)).await
+    {
+        return Ok(listener);
+    }
+    let listener = TcpListener::bind(address).await?;
+    if let Err(error) = std::fs::write(&file, listener.local_addr()?.port().to_string()) {
+        warn!(%error, "the port is not kept: URLs signed now end with this process");
+    }
+    Ok(listener)
+}
 
 /// A running S3, Rekognition and STS. Stops when dropped; [`LocalAws::shutdown`] lets requests
 /// finish first.
@@ -79,7 +101,7 @@ impl LocalAws {
         })
         .await
         .map_err(|error| LocalError::Rekognition(error.to_string()))?;
-        let listener = TcpListener::bind(config.listen)
+        let listener = listen(folder, config.listen)
             .await
             .map_err(LocalError::io(format!("listen on {}", config.listen)))?;
         let address = listener

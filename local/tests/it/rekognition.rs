@@ -220,7 +220,13 @@ async fn collections_survive_a_restart() {
     let found = aws.call("SearchFaces", search.clone()).await.ok();
     assert_eq!(length(&found["FaceMatches"]), 3);
 
+    let endpoint = aws.server.endpoint().to_owned();
     let aws = aws.restart().await;
+    assert_eq!(
+        aws.server.endpoint(),
+        endpoint,
+        "URLs signed before are good"
+    );
     let again = aws.call("ListFaces", event.clone()).await.ok();
     assert_eq!(again, listed);
     assert_eq!(aws.call("DescribeCollection", event).await.ok(), described);
