@@ -15,11 +15,13 @@ use crate::event::{self, Happening};
 mod failure;
 mod migrate;
 mod release;
+mod savepoint;
 mod sqlite;
 mod time;
 
 pub use failure::{Failure, retried};
 pub use migrate::migrate;
+pub use savepoint::{is_taken, unless_taken};
 pub use time::shared_time;
 
 /// How long a statement waits for a connection where nobody says otherwise.

@@ -2,11 +2,17 @@
 
 use std::collections::HashSet;
 
-use entity::{analysis_step, job};
+use entity::{GalleryId, analysis_step, gallery, job};
+use eventgallery::db::{self, Failure};
 use harness::actor::text;
-use harness::{Actor, Picture, TestApp, pictures};
-use sea_orm::{ColumnTrait as _, EntityTrait as _, PaginatorTrait as _, QueryFilter as _};
+use harness::{Actor, Picture, TestApp, database, pictures};
+use sea_orm::sea_query::Expr;
+use sea_orm::{
+    ColumnTrait as _, ConnectionTrait, DbErr, EntityTrait as _, PaginatorTrait as _,
+    QueryFilter as _, TransactionTrait as _,
+};
 use serde_json::{Value, json};
+use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
 const PHOTOS: usize = 500;
@@ -165,6 +171,54 @@ async fn every_kind_of_write_at_once() {
     // Each of them looked at its answer: none has an error at the top.
     assert_eq!(calls.join_all().await.len(), 80);
     app.stop().await;
+}
+
+/// MySQL ends the whole transaction at a deadlock, the savepoint included. What reaches whoever tries
+/// again must still be the deadlock.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deadlock_within_a_savepoint_is_told_as_one() {
+    // SQLite has one writer, and no deadlocks.
+    if !database::is_server() {
+        return;
+    }
+    let app = start().await;
+    let ada = app.user("ada").await;
+    for name in ["first", "second"] {
+        ada.gallery(name).await;
+    }
+    let galleries = gallery::Entity::find().all(app.db().read()).await.unwrap();
+    let [first, second] = [&galleries[0], &galleries[1]].map(|row| row.id);
+    let both_hold_one = Barrier::new(2);
+    let crosswise = async |one: GalleryId, other: GalleryId| {
+        let transaction = app.db().begin().await.unwrap();
+        touch(&*transaction, one).await.unwrap();
+        both_hold_one.wait().await;
+        let savepoint = transaction.begin().await.unwrap();
+        let written = touch(&savepoint, other).await;
+        let ended = db::unless_taken(savepoint, written).await;
+        ended.map(|written| assert!(written.is_some()))
+    };
+    let ended = tokio::join!(crosswise(first, second), crosswise(second, first));
+    let errors: Vec<DbErr> = [ended.0, ended.1]
+        .into_iter()
+        .filter_map(Result::err)
+        .collect();
+    assert_eq!(errors.len(), 1, "{errors:?}");
+    assert_eq!(
+        Failure::of(&errors[0]),
+        Some(Failure::Conflict),
+        "{errors:?}"
+    );
+    app.stop().await;
+}
+
+async fn touch(connection: &impl ConnectionTrait, id: GalleryId) -> Result<(), DbErr> {
+    gallery::Entity::update_many()
+        .col_expr(gallery::Column::Description, Expr::value("touched"))
+        .filter(gallery::Column::Id.eq(id))
+        .exec(connection)
+        .await?;
+    Ok(())
 }
 
 async fn write(actor: &Actor, write: &str, photos: &[String]) {

@@ -4,13 +4,13 @@ use entity::analysis_step::Step;
 use entity::{Timestamp, photo};
 use sea_orm::{
     ActiveValue::Set, ColumnTrait as _, DatabaseTransaction, DbErr, EntityTrait as _,
-    PaginatorTrait as _, QueryFilter as _, SqlErr, TransactionTrait as _,
+    PaginatorTrait as _, QueryFilter as _, TransactionTrait as _,
 };
 
 use super::job::{AnalyseHandler, Ended, Round};
 use super::media::{Format, Processed};
 use super::step::{self, Change, Failure};
-use crate::db::Transaction;
+use crate::db::{Transaction, unless_taken};
 use crate::job::JobError;
 use crate::storage::ObjectKey;
 
@@ -167,12 +167,8 @@ async fn count_for_duplicates(
         ..Default::default()
     };
     let savepoint = connection.begin().await?;
-    match photo::Entity::update(change).exec(&savepoint).await {
-        Ok(_) => savepoint.commit().await,
-        // Somebody uploads the same bytes at this moment: theirs counts.
-        Err(error) if matches!(error.sql_err(), Some(SqlErr::UniqueConstraintViolation(_))) => {
-            savepoint.rollback().await
-        }
-        Err(error) => Err(error),
-    }
+    let updated = photo::Entity::update(change).exec(&savepoint).await;
+    // Taken: somebody uploads the same bytes at this moment, and theirs counts.
+    unless_taken(savepoint, updated).await?;
+    Ok(())
 }

@@ -8,12 +8,12 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use entity::{UserId, external_identity, user};
-use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, SqlErr};
+use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter};
 
 use super::oidc::Identity;
 use super::rules::{is_email, is_name};
 use super::service::AuthService;
-use crate::db::retried;
+use crate::db::{is_taken, retried};
 use crate::error::{Error, Result};
 use crate::text::email_key;
 
@@ -128,7 +128,7 @@ impl AuthService {
 fn is_first<T>(inserted: Result<T, sea_orm::DbErr>) -> Result<bool> {
     match inserted {
         Ok(_) => Ok(true),
-        Err(e) if matches!(e.sql_err(), Some(SqlErr::UniqueConstraintViolation(_))) => Ok(false),
+        Err(e) if is_taken(&e) => Ok(false),
         Err(e) => Err(e.into()),
     }
 }

@@ -8,7 +8,7 @@ use sea_orm::prelude::Expr;
 use sea_orm::sea_query::Query;
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, EntityTrait,
-    JoinType, QueryFilter, QueryOrder, QuerySelect, RelationTrait, SqlErr, TransactionTrait,
+    JoinType, QueryFilter, QueryOrder, QuerySelect, RelationTrait, TransactionTrait,
 };
 use uuid::Uuid;
 
@@ -20,7 +20,7 @@ use crate::auth::rules::{MAX_EMAIL_BYTES, check_registration};
 use crate::auth::token::{self, Origin, TokenKeys};
 use crate::auth::{Access, Profile, Session, external};
 use crate::clock::Clock;
-use crate::db::{Db, Transaction};
+use crate::db::{Db, Transaction, unless_taken};
 use crate::error::{Error, Result, UserErrorCode};
 use crate::text::email_key;
 
@@ -102,14 +102,8 @@ impl AuthService {
         let txn = self.db.begin().await?;
         // Somebody may have been faster since the look above; the savepoint keeps the rest usable.
         let savepoint = txn.begin().await?;
-        let user = match row.insert(&savepoint).await {
-            Ok(user) => user,
-            Err(e) if matches!(e.sql_err(), Some(SqlErr::UniqueConstraintViolation(_))) => {
-                return Err(taken());
-            }
-            Err(e) => return Err(e.into()),
-        };
-        savepoint.commit().await?;
+        let inserted = row.insert(&savepoint).await;
+        let user = unless_taken(savepoint, inserted).await?.ok_or_else(taken)?;
         let family = self.clock.new_token();
         self.start(txn, user, family, now).await
     }

@@ -8,13 +8,14 @@ use entity::{GalleryId, PhotoId, Timestamp, UploadRequestId, UserId, photo};
 use sea_orm::sea_query::ExprTrait as _;
 use sea_orm::{
     ActiveModelTrait as _, ActiveValue::Set, ColumnTrait as _, ConnectionTrait,
-    DatabaseTransaction, EntityTrait as _, IntoActiveModel as _, QueryFilter as _, QueryOrder as _,
-    QuerySelect as _, SqlErr, TransactionTrait as _,
+    DatabaseTransaction, DbErr, EntityTrait as _, IntoActiveModel as _, QueryFilter as _,
+    QueryOrder as _, QuerySelect as _, TransactionTrait as _,
 };
 
 use super::released_dedup_key;
 use super::rules::AcceptedFile;
 use crate::clock::Clock;
+use crate::db::unless_taken;
 use crate::error::{Error, Result};
 
 /// Rows of one INSERT: SQLite binds at most 32,766 values.
@@ -232,19 +233,16 @@ async fn insert(transaction: &DatabaseTransaction, rows: &[photo::Model]) -> Res
         return Ok(true);
     }
     let savepoint = transaction.begin().await?;
+    let inserted = insert_into(&savepoint, rows).await;
+    Ok(unless_taken(savepoint, inserted).await?.is_some())
+}
+
+async fn insert_into(savepoint: &DatabaseTransaction, rows: &[photo::Model]) -> Result<(), DbErr> {
     for chunk in rows.chunks(ROWS_PER_INSERT) {
         let models = chunk.iter().map(|row| row.clone().into_active_model());
-        let inserted = photo::Entity::insert_many(models)
-            .exec_without_returning(&savepoint)
-            .await;
-        if let Err(error) = inserted {
-            savepoint.rollback().await?;
-            return match error.sql_err() {
-                Some(SqlErr::UniqueConstraintViolation(_)) => Ok(false),
-                _ => Err(error.into()),
-            };
-        }
+        photo::Entity::insert_many(models)
+            .exec_without_returning(savepoint)
+            .await?;
     }
-    savepoint.commit().await?;
-    Ok(true)
+    Ok(())
 }
