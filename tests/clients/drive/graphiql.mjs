@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { openBrowser } from './browser.mjs';
+import { runChecks } from './checks.mjs';
 
 const [url, withoutIt, folder, screenshot] = process.argv.slice(2);
 const { context, faults, close } = await openBrowser({ viewport: { width: 1400, height: 900 } });
@@ -200,19 +201,6 @@ const checks = {
   },
 };
 
-let passed = 0;
-for (const [what, check] of Object.entries(checks)) {
-  try {
-    await check();
-    passed++;
-  } catch (error) {
-    console.log(`FAILED ${what}: ${error.stack}`);
-    await page.screenshot({ path: screenshot.replace(/(\.png)?$/, '-failed.png') });
-    // What follows stands on it.
-    break;
-  }
-}
+const allPassed = await runChecks(checks, () => page.screenshot({ path: screenshot.replace(/(\.png)?$/, '-failed.png') }));
 await close();
-const count = Object.keys(checks).length;
-console.log(`${passed} of ${count} checks passed`);
-process.exit(passed === count ? 0 : 1);
+process.exit(allPassed ? 0 : 1);

@@ -5,6 +5,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { extname, join } from 'node:path';
 import { openBrowser } from './browser.mjs';
+import { runChecks } from './checks.mjs';
 
 const [url, folder, photos, screenshot] = process.argv.slice(2);
 const pictures = (await readdir(photos)).filter((name) => name.endsWith('.jpg')).sort();
@@ -92,20 +93,7 @@ const checks = {
   },
 };
 
-let passed = 0;
-for (const [what, check] of Object.entries(checks)) {
-  try {
-    await check();
-    passed++;
-  } catch (error) {
-    console.log(`FAILED ${what}: ${error.stack}`);
-    await page.screenshot({ path: screenshot.replace(/(\.png)?$/, '-failed.png') });
-    // What follows stands on it.
-    break;
-  }
-}
+const allPassed = await runChecks(checks, () => page.screenshot({ path: screenshot.replace(/(\.png)?$/, '-failed.png') }));
 await close();
 site.close();
-const count = Object.keys(checks).length;
-console.log(`${passed} of ${count} checks passed`);
-process.exit(passed === count ? 0 : 1);
+process.exit(allPassed ? 0 : 1);
