@@ -210,6 +210,25 @@ pub async fn gallery(
     Ok(authorized)
 }
 
+/// As [`gallery`], with the gallery's row locked first: whoever changes what belongs to a gallery
+/// does so one after another. Two owners who remove each other at once must not both succeed, and a
+/// count of links is exact.
+///
+/// # Errors
+/// As [`gallery`].
+pub async fn locked_gallery(
+    connection: &impl ConnectionTrait,
+    viewer: Viewer,
+    id: GalleryId,
+    action: Action,
+) -> Result<Authorized<gallery::Model>> {
+    gallery::Entity::find_live(id)
+        .lock_exclusive()
+        .one(connection)
+        .await?;
+    gallery(connection, viewer, id, action).await
+}
+
 /// The galleries among `ids` that the viewer may see, in no order; the others are left out. One
 /// statement.
 ///

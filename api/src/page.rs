@@ -1,5 +1,9 @@
 //! Keyset pages: a cursor says after which row to go on; there is no OFFSET.
 
+use sea_orm::{
+    ColumnTrait, Condition, EntityTrait, Order, QueryFilter as _, QueryOrder as _,
+    QuerySelect as _, Select,
+};
 use uuid::Uuid;
 use wire::opaque;
 
@@ -38,6 +42,26 @@ impl Cursor {
     }
 }
 
+/// Which way a connection goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// The smallest key first.
+    Ascending,
+    /// The largest key first.
+    Descending,
+}
+
+impl Direction {
+    /// For `ORDER BY`.
+    #[must_use]
+    pub fn order(self) -> Order {
+        match self {
+            Self::Ascending => Order::Asc,
+            Self::Descending => Order::Desc,
+        }
+    }
+}
+
 /// What a connection's arguments ask for.
 #[derive(Clone, Copy, Debug)]
 pub struct PageRequest {
@@ -61,6 +85,32 @@ impl PageRequest {
             first,
             after: after.map(Cursor::decode).transpose()?,
         })
+    }
+
+    /// The rows of `select` that the page wants, and one more: those behind the cursor, in the order of
+    /// `key` and then `id`.
+    #[must_use]
+    pub fn of<E: EntityTrait>(
+        &self,
+        mut select: Select<E>,
+        direction: Direction,
+        key: impl ColumnTrait,
+        id: impl ColumnTrait,
+    ) -> Select<E> {
+        if let Some(after) = self.after {
+            // The bound on the key alone is redundant and lets the index serve on every database.
+            let (bound, beyond, tie) = match direction {
+                Direction::Ascending => (key.gte(after.key), key.gt(after.key), id.gt(after.id)),
+                Direction::Descending => (key.lte(after.key), key.lt(after.key), id.lt(after.id)),
+            };
+            select = select
+                .filter(bound)
+                .filter(Condition::any().add(beyond).add(tie));
+        }
+        select
+            .order_by(key, direction.order())
+            .order_by(id, direction.order())
+            .limit(u64::from(self.first) + 1)
     }
 }
 

@@ -3,15 +3,15 @@
 use entity::gallery_member::{self, Role};
 use entity::{GalleryId, UserId, gallery, user};
 use sea_orm::{
-    ActiveModelTrait as _, ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, EntityTrait,
-    PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
+    ActiveModelTrait as _, ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait,
+    PaginatorTrait, QueryFilter,
 };
 
 use super::service::GalleryService;
 use crate::access::{self, Action, Authorized, Viewer};
 use crate::error::{Error, Result, UserErrorCode};
 use crate::event::Happening;
-use crate::page::{Cursor, Page, PageRequest};
+use crate::page::{Cursor, Direction, Page, PageRequest};
 use crate::text::email_key;
 
 impl GalleryService {
@@ -25,20 +25,14 @@ impl GalleryService {
         request: PageRequest,
     ) -> Result<Page<gallery_member::Model>> {
         gallery.require(Action::ViewMembers)?;
-        let mut select =
+        let members =
             gallery_member::Entity::find().filter(gallery_member::Column::GalleryId.eq(gallery.id));
-        if let Some(after) = request.after {
-            let key = gallery_member::Column::CreatedAt;
-            select = select.filter(key.gte(after.key)).filter(
-                Condition::any()
-                    .add(key.gt(after.key))
-                    .add(gallery_member::Column::UserId.gt(after.id)),
-            );
-        }
-        let rows = select
-            .order_by_asc(gallery_member::Column::CreatedAt)
-            .order_by_asc(gallery_member::Column::UserId)
-            .limit(u64::from(request.first) + 1)
+        let (key, id) = (
+            gallery_member::Column::CreatedAt,
+            gallery_member::Column::UserId,
+        );
+        let rows = request
+            .of(members, Direction::Ascending, key, id)
             .all(self.db.read())
             .await?;
         Ok(Page::of(rows, &request, |m| Cursor {
@@ -59,7 +53,7 @@ impl GalleryService {
         role: Role,
     ) -> Result<(Authorized<gallery::Model>, gallery_member::Model)> {
         let txn = self.db.begin().await?;
-        let gallery = locked(&*txn, viewer, id, Action::ManageMembers).await?;
+        let gallery = access::locked_gallery(&*txn, viewer, id, Action::ManageMembers).await?;
         let account = user::Entity::find()
             .filter(user::Column::EmailKey.eq(email_key(email)))
             // Of those without an address the key is another thing.
@@ -121,7 +115,7 @@ impl GalleryService {
             Action::ManageMembers
         };
         let txn = self.db.begin().await?;
-        locked(&*txn, viewer, id, action).await?;
+        access::locked_gallery(&*txn, viewer, id, action).await?;
         let member = gallery_member::Entity::find_by_id((id, user))
             .one(&*txn)
             .await?
@@ -142,20 +136,6 @@ impl GalleryService {
         txn.commit().await?;
         Ok(())
     }
-}
-
-/// Locks the gallery's row first: two owners who remove each other at once must not both succeed.
-async fn locked(
-    connection: &impl ConnectionTrait,
-    viewer: Viewer,
-    id: GalleryId,
-    action: Action,
-) -> Result<Authorized<gallery::Model>> {
-    gallery::Entity::find_live(id)
-        .lock_exclusive()
-        .one(connection)
-        .await?;
-    access::gallery(connection, viewer, id, action).await
 }
 
 async fn keep_an_owner(connection: &impl ConnectionTrait, id: GalleryId) -> Result<()> {

@@ -7,8 +7,8 @@ use entity::gallery_member::Role;
 use entity::{GalleryId, PhotoId, Timestamp, gallery, gallery_member, photo, photo_label};
 use sea_orm::sea_query::{Expr, Func};
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, Condition, EntityTrait, FromQueryResult, JoinType, Order,
-    QueryFilter, QueryOrder, QuerySelect, RelationTrait,
+    ActiveValue::Set, ColumnTrait, EntityTrait, FromQueryResult, JoinType, Order, QueryFilter,
+    QueryOrder, QuerySelect, RelationTrait,
 };
 
 use crate::access::{self, Action, Authorized, Viewer};
@@ -17,7 +17,7 @@ use crate::db::Db;
 use crate::error::{Error, Result, UserError, UserErrorCode};
 use crate::event::{Happening, outbox};
 use crate::job::{NewJob, queue};
-use crate::page::{Cursor, Page, PageRequest};
+use crate::page::{Cursor, Direction, Page, PageRequest};
 use crate::text::is_plain;
 
 /// Longest name in characters.
@@ -244,22 +244,16 @@ impl GalleryService {
         request: PageRequest,
     ) -> Result<Page<Authorized<gallery::Model>>> {
         let user = viewer.user()?;
-        let mut select = gallery_member::Entity::find()
+        let members = gallery_member::Entity::find()
             .join(JoinType::InnerJoin, gallery_member::Relation::Gallery.def())
             .filter(gallery::Column::DeletedAt.is_null())
             .filter(gallery_member::Column::UserId.eq(user));
-        if let Some(after) = request.after {
-            let key = gallery_member::Column::CreatedAt;
-            select = select.filter(key.lte(after.key)).filter(
-                Condition::any()
-                    .add(key.lt(after.key))
-                    .add(gallery_member::Column::GalleryId.lt(after.id)),
-            );
-        }
-        let members = select
-            .order_by_desc(gallery_member::Column::CreatedAt)
-            .order_by_desc(gallery_member::Column::GalleryId)
-            .limit(u64::from(request.first) + 1)
+        let (key, id) = (
+            gallery_member::Column::CreatedAt,
+            gallery_member::Column::GalleryId,
+        );
+        let members = request
+            .of(members, Direction::Descending, key, id)
             .all(self.db.read())
             .await?;
         let page = Page::of(members, &request, |m| Cursor {

@@ -6,9 +6,7 @@ use std::sync::Arc;
 use entity::document::DocumentFace;
 use entity::gallery::{self, Matcher};
 use entity::{FaceId, GalleryId, PersonId, PhotoId, face, person, photo};
-use sea_orm::{
-    ActiveValue::Set, ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
-};
+use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
 
 use super::MatcherSettings;
 use crate::access::{self, Action, Authorized, Viewer};
@@ -16,7 +14,7 @@ use crate::clock::Clock;
 use crate::db::Db;
 use crate::error::{Error, Result, UserErrorCode};
 use crate::event::Happening;
-use crate::page::{Cursor, Page, PageRequest};
+use crate::page::{Cursor, Direction, Page, PageRequest};
 use crate::text::is_plain;
 use crate::vision::{Analyser, VisionError};
 
@@ -127,19 +125,9 @@ impl PeopleService {
             Some(false) => select.filter(person::Column::Name.is_null()),
             None => select,
         };
-        if let Some(after) = request.after {
-            let beyond = Condition::any()
-                .add(person::Column::PhotoCount.lt(after.key))
-                .add(person::Column::Id.lt(PersonId(after.id)));
-            select = select
-                // Redundant, so that the index on (gallery, photo_count, id) bounds the scan.
-                .filter(person::Column::PhotoCount.lte(after.key))
-                .filter(beyond);
-        }
-        let rows = select
-            .order_by_desc(person::Column::PhotoCount)
-            .order_by_desc(person::Column::Id)
-            .limit(u64::from(request.first) + 1)
+        let (key, id) = (person::Column::PhotoCount, person::Column::Id);
+        let rows = request
+            .of(select, Direction::Descending, key, id)
             .all(self.db.read())
             .await?;
         let page = Page::of(rows, &request, |row| Cursor {

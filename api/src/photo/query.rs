@@ -3,11 +3,9 @@
 use entity::photo::{Column, Entity, Status};
 use entity::{GalleryId, PersonId, Timestamp, UserId, face, person, photo, photo_label};
 use sea_orm::sea_query::{Expr, ExprTrait as _, Func, LikeExpr};
-use sea_orm::{
-    ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select,
-};
+use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QuerySelect, QueryTrait, Select};
 
-use crate::page::{Cursor, PageRequest};
+use crate::page::{Cursor, Direction, PageRequest};
 
 /// What a page shows: everything named must hold.
 #[derive(Clone, Debug, Default)]
@@ -49,8 +47,11 @@ impl Order {
         }
     }
 
-    fn descending(self) -> bool {
-        matches!(self, Self::TakenAtDesc | Self::CreatedAtDesc)
+    fn direction(self) -> Direction {
+        match self {
+            Self::TakenAtDesc | Self::CreatedAtDesc => Direction::Descending,
+            Self::TakenAtAsc | Self::CreatedAtAsc => Direction::Ascending,
+        }
     }
 
     /// A photo's place in this order.
@@ -76,33 +77,8 @@ pub fn select(
     order: Order,
     request: PageRequest,
 ) -> Select<Entity> {
-    let mut select = filtered(gallery, filter);
-    let key = order.column();
-    if let Some(after) = request.after {
-        // The bound on the key alone is redundant and lets the index serve on every database.
-        let (bound, tie) = if order.descending() {
-            (
-                key.lte(after.key),
-                Condition::any()
-                    .add(key.lt(after.key))
-                    .add(Column::Id.lt(after.id)),
-            )
-        } else {
-            (
-                key.gte(after.key),
-                Condition::any()
-                    .add(key.gt(after.key))
-                    .add(Column::Id.gt(after.id)),
-            )
-        };
-        select = select.filter(bound).filter(tie);
-    }
-    select = if order.descending() {
-        select.order_by_desc(key).order_by_desc(Column::Id)
-    } else {
-        select.order_by_asc(key).order_by_asc(Column::Id)
-    };
-    select.limit(u64::from(request.first) + 1)
+    let photos = filtered(gallery, filter);
+    request.of(photos, order.direction(), order.column(), Column::Id)
 }
 
 fn filtered(gallery: GalleryId, filter: &Filter) -> Select<Entity> {

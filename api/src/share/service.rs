@@ -5,8 +5,7 @@ use std::sync::Arc;
 use entity::{GalleryId, ShareLinkId, Timestamp, gallery, share_link};
 use sea_orm::prelude::Expr;
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, EntityTrait, IntoActiveModel as _, PaginatorTrait,
-    QueryFilter, QueryOrder, QuerySelect,
+    ColumnTrait, Condition, EntityTrait, IntoActiveModel as _, PaginatorTrait, QueryFilter,
 };
 
 use crate::access::{self, Action, Authorized, Guest, Viewer};
@@ -16,7 +15,7 @@ use crate::clock::Clock;
 use crate::db::Db;
 use crate::error::{Error, Result, UserError, UserErrorCode};
 use crate::event::Happening;
-use crate::page::{Cursor, Page, PageRequest};
+use crate::page::{Cursor, Direction, Page, PageRequest};
 use crate::text::is_plain;
 
 /// Links of a gallery that may be in force at a time.
@@ -72,7 +71,8 @@ impl ShareService {
         let user = viewer.user()?;
         let now = self.clock.now();
         let txn = self.db.begin().await?;
-        let gallery = locked(&*txn, viewer, gallery).await?;
+        let gallery =
+            access::locked_gallery(&*txn, viewer, gallery, Action::ManageShareLinks).await?;
         let label = checked(&new, now)?;
         let in_force = share_link::Entity::find()
             .filter(share_link::Column::GalleryId.eq(gallery.id))
@@ -121,7 +121,8 @@ impl ShareService {
             .gallery_id;
         let now = self.clock.now();
         let txn = self.db.begin().await?;
-        let gallery = locked(&*txn, viewer, gallery).await?;
+        let gallery =
+            access::locked_gallery(&*txn, viewer, gallery, Action::ManageShareLinks).await?;
         let mut row = find().one(&*txn).await?.ok_or(Error::NotFound)?;
         if row.revoked_at.is_some() {
             return Ok(gallery.with(row));
@@ -148,20 +149,10 @@ impl ShareService {
         request: PageRequest,
     ) -> Result<Page<Authorized<share_link::Model>>> {
         gallery.require(Action::ManageShareLinks)?;
-        let mut select =
-            share_link::Entity::find().filter(share_link::Column::GalleryId.eq(gallery.id));
-        if let Some(after) = request.after {
-            let key = share_link::Column::CreatedAt;
-            select = select.filter(key.lte(after.key)).filter(
-                Condition::any()
-                    .add(key.lt(after.key))
-                    .add(share_link::Column::Id.lt(after.id)),
-            );
-        }
-        let rows = select
-            .order_by_desc(share_link::Column::CreatedAt)
-            .order_by_desc(share_link::Column::Id)
-            .limit(u64::from(request.first) + 1)
+        let links = share_link::Entity::find().filter(share_link::Column::GalleryId.eq(gallery.id));
+        let (key, id) = (share_link::Column::CreatedAt, share_link::Column::Id);
+        let rows = request
+            .of(links, Direction::Descending, key, id)
             .all(self.db.read())
             .await?;
         let page = Page::of(rows, &request, |row| Cursor {
@@ -239,20 +230,6 @@ fn in_force(now: Timestamp) -> Condition {
                 .add(share_link::Column::ExpiresAt.is_null())
                 .add(share_link::Column::ExpiresAt.gt(now)),
         )
-}
-
-/// Locks the gallery's row first, as everything does that changes what belongs to a gallery: the
-/// count of links is exact.
-async fn locked(
-    connection: &impl ConnectionTrait,
-    viewer: Viewer,
-    id: GalleryId,
-) -> Result<Authorized<gallery::Model>> {
-    gallery::Entity::find_live(id)
-        .lock_exclusive()
-        .one(connection)
-        .await?;
-    access::gallery(connection, viewer, id, Action::ManageShareLinks).await
 }
 
 /// The label, trimmed.
