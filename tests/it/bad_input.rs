@@ -256,6 +256,7 @@ async fn no_picture_takes_the_process_its_memory() {
     let server = Server::start(folder.path(), &database.url);
     let ada = Actor::at(&server.url, "ada").await;
     let gallery = ada.gallery("g").await;
+    let mut events = ada.follow(&gallery, None).await;
     let ids = ada.upload(&gallery, &pictures).await;
     let deadline = tokio::time::Instant::now() + Duration::from_secs(300);
     for (id, (name, _, _, code)) in ids.iter().zip(&cases) {
@@ -264,9 +265,12 @@ async fn no_picture_takes_the_process_its_memory() {
             if photo["status"] != "PROCESSING" {
                 break photo;
             }
-            let late = tokio::time::Instant::now() > deadline;
-            assert!(!late, "{name}: {}", server.process.log());
-            tokio::time::sleep(Duration::from_millis(200)).await;
+            let event = tokio::time::timeout_at(deadline, events.next()).await;
+            assert!(
+                matches!(event, Ok(Some(_))),
+                "{name}: {}",
+                server.process.log()
+            );
         };
         if code.is_empty() {
             assert_eq!(photo["status"], "READY", "{name}: {photo:#}");
