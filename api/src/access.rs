@@ -210,12 +210,12 @@ pub async fn gallery(
     Ok(authorized)
 }
 
-/// As [`gallery`], with the gallery's row locked first: whoever changes what belongs to a gallery
+/// As [`gallery()`], with the gallery's row locked first: whoever changes what belongs to a gallery
 /// does so one after another. Two owners who remove each other at once must not both succeed, and a
 /// count of links is exact.
 ///
 /// # Errors
-/// As [`gallery`].
+/// As [`gallery()`].
 pub async fn locked_gallery(
     connection: &impl ConnectionTrait,
     viewer: Viewer,
