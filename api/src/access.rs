@@ -67,6 +67,8 @@ pub enum Action {
     View,
     /// See who is a member.
     ViewMembers,
+    /// See photos whose upload is not confirmed.
+    ViewUploads,
     /// Ask for uploads, confirm and cancel one's own.
     Upload,
     /// See where photos were taken.
@@ -99,7 +101,7 @@ pub enum Standing {
 pub fn least_standing(action: Action) -> Standing {
     match action {
         Action::View => Standing::Guest,
-        Action::ViewMembers => Standing::Member(Role::Viewer),
+        Action::ViewMembers | Action::ViewUploads => Standing::Member(Role::Viewer),
         Action::Upload => Standing::Member(Role::Contributor),
         Action::ViewLocations | Action::EditGallery | Action::EditPeople | Action::EditPhotos => {
             Standing::Member(Role::Editor)
@@ -310,6 +312,9 @@ pub async fn photos(
                 viewer,
             })
         })
+        .filter(|row| {
+            row.status != photo::Status::AwaitingUpload || row.allows(Action::ViewUploads)
+        })
         .collect())
 }
 
@@ -337,6 +342,7 @@ mod tests {
         let all = [
             Action::View,
             Action::ViewMembers,
+            Action::ViewUploads,
             Action::Upload,
             Action::ViewLocations,
             Action::EditGallery,

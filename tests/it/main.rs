@@ -26,6 +26,7 @@ mod events;
 mod faults;
 mod gallery;
 mod grouping;
+mod guessing;
 mod issuer;
 mod jobs;
 mod kubernetes;

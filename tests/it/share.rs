@@ -135,6 +135,44 @@ async fn a_guest_looks_at_one_gallery_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn a_guest_sees_no_photo_before_its_upload_is_confirmed() {
+    let app = TestApp::start().await;
+    let owner = app.user("owner").await;
+    let gallery = owner.gallery("wedding").await;
+    let picture = pictures::plain("a name that tells.jpg", 1);
+    let requested = owner.request(&gallery, &[picture.file()]).await;
+    let photo = text(&requested[0]["photo"]["id"]);
+    let (_, token) = link(&owner, &gallery, json!({})).await;
+    let guest = guest(&app, &token).await;
+    let document = "query($g: ID!, $p: ID!) {
+        gallery(id: $g) {
+          waiting: photos(first: 5, filter: { status: [AWAITING_UPLOAD] }) { nodes { filename } }
+          named: photos(first: 5, filter: { status: [AWAITING_UPLOAD, READY], text: \"tells\" }) {
+            nodes { filename } } }
+        node(id: $p) { ... on Photo { filename } }
+        nodes(ids: [$p]) { ... on Photo { filename } } }";
+    let variables = json!({ "g": gallery, "p": photo });
+    let found = json!({ "filename": "a name that tells.jpg" });
+    let seen = owner.query(document, variables.clone()).await;
+    let all = json!({
+        "gallery": { "waiting": { "nodes": [found] }, "named": { "nodes": [found] } },
+        "node": found, "nodes": [found],
+    });
+    assert_eq!(seen, all);
+    let none = json!({
+        "gallery": { "waiting": { "nodes": [] }, "named": { "nodes": [] } },
+        "node": null, "nodes": [null],
+    });
+    assert_eq!(guest.query(document, variables).await, none);
+    let one = "query($p: ID!) { photo(id: $p) { filename } }";
+    assert_eq!(
+        guest.error_code(one, json!({ "p": photo })).await,
+        "NOT_FOUND"
+    );
+    app.stop().await;
+}
+
+#[tokio::test]
 async fn the_token_is_told_once_and_kept_as_a_hash() {
     let app = TestApp::start().await;
     let owner = app.user("owner").await;
@@ -251,6 +289,12 @@ async fn links_have_limits() {
         attempt(json!({ "expiresAt": past })).await,
         (json!("INVALID"), json!("expiresAt"))
     );
+    for late in ["9999-12-31T23:59:60Z", "+10000-01-01T00:00:00Z"] {
+        assert_eq!(
+            attempt(json!({ "expiresAt": late })).await,
+            (json!("INVALID"), json!("expiresAt"))
+        );
+    }
     for label in ["x".repeat(201), "a\nb".into(), "\u{202e}x".into()] {
         assert_eq!(
             attempt(json!({ "label": label })).await,

@@ -17,6 +17,7 @@ pub mod aws;
 pub mod bombs;
 pub mod database;
 pub mod disk;
+pub mod document;
 pub mod events;
 pub mod failover;
 pub mod gate;

@@ -6,7 +6,7 @@ use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 use chrono::{DateTime, Utc};
 
 use crate::access::Viewer;
-use crate::auth::{ClientAddress, Profile, Session};
+use crate::auth::{ClientAddress, Profile, Session, Source};
 use crate::db::retried;
 use crate::error::{Error, Result};
 use crate::graphql::error::{GraphResult, UserError, user_errors};
@@ -71,6 +71,10 @@ pub struct SignInInput {
     /// Password.
     #[graphql(secret)]
     password: String,
+    /// The device token of an earlier sign-in to this account. With it, what others fail at the account
+    /// or from the same network keeps nobody waiting. One that is not good any more counts as none.
+    #[graphql(secret)]
+    device_token: Option<String>,
 }
 
 /// The session to go on with.
@@ -109,6 +113,8 @@ pub struct SessionPayload {
     access_token: Option<String>,
     /// Exchange it with `refreshTokens` before or after the access token ends. Works once.
     refresh_token: Option<String>,
+    /// Keep it over signing out, for half a year, and send it with the next `signIn`. It opens nothing.
+    device_token: Option<String>,
     /// When the access token ends.
     expires_at: Option<DateTime<Utc>>,
     /// What stood in the way; empty on success.
@@ -125,6 +131,7 @@ impl SessionPayload {
                 }),
                 access_token: Some(session.access_token),
                 refresh_token: Some(session.refresh_token),
+                device_token: Some(session.device_token),
                 expires_at: Some(session.expires_at.to_utc()),
                 user_errors: Vec::new(),
             },
@@ -186,16 +193,20 @@ impl AuthMutation {
         SessionPayload::new(retried(register).await)
     }
 
-    /// Signs in. After five failures at an account an address waits for 15 minutes (RATE_LIMITED).
+    /// Signs in. After five failures at an account a network, or a device that has signed in to it
+    /// before, waits for twelve minutes before each further attempt (RATE_LIMITED).
     /// SIGN_IN_ELSEWHERE where the server leaves accounts to an external issuer.
     async fn sign_in(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Who signs in.")] input: SignInInput,
     ) -> GraphResult<SessionPayload> {
-        let address = address(ctx);
+        let source = Source {
+            address: address(ctx),
+            device_token: input.device_token.as_deref(),
+        };
         let auth = &services(ctx).auth;
-        let sign_in = || auth.sign_in(&input.email, input.password.clone(), address);
+        let sign_in = || auth.sign_in(&input.email, input.password.clone(), source);
         SessionPayload::new(retried(sign_in).await)
     }
 

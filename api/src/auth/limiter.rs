@@ -1,9 +1,16 @@
 //! Counts failed sign-ins, and registrations, so that nobody guesses passwords or addresses.
 //!
-//! Failures at an account are counted by the address that they come from: whoever guesses locks
-//! themselves out, and not the owner. Where many addresses guess at one account together, each of them
-//! is left one attempt: the owner with the right password still comes in from any address that has
+//! Failures at an account are counted by the network that they come from: whoever guesses locks
+//! themselves out, and not the owner. Where many networks guess at one account together, each of them
+//! is left one attempt: the owner with the right password still comes in from any network that has
 //! not failed.
+//!
+//! Owner and guesser may share a network: the guests of an event have one address. So a device that
+//! signed in before is counted for itself, by the token it was given then ([`Key::Device`], the "device
+//! cookies" of OWASP), and what others fail at the account or from the network does not concern it.
+//!
+//! Failures are forgotten one by one, at an even pace, so that a burst of somebody else's shuts a
+//! network for seconds, not until the end of a long window.
 //!
 //! It sits in the service and not in front of HTTP, because aliases multiply inside one request.
 //! Each process counts for itself: behind `n` replicas the limits are `n` times as wide.
@@ -12,96 +19,157 @@ use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use entity::Timestamp;
+use entity::{Timestamp, UserId};
+use uuid::Uuid;
 
-/// Failures at one account that one address may have in a window.
-pub const ACCOUNT_FAILURES: u32 = 5;
-/// Failures at one account, from all addresses, above which an address may have
-/// [`FEW_FAILURES`] only.
-pub const MANY_FAILURES: u32 = 50;
-/// See [`MANY_FAILURES`].
+/// So many failures in so many seconds. They may come at once, and are forgotten one by one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limit {
+    /// Failures.
+    pub failures: u32,
+    /// Seconds in which all of them are forgotten.
+    pub seconds: i64,
+}
+
+/// Of one account from one network, or from one device.
+pub const ACCOUNT: Limit = Limit {
+    failures: 5,
+    seconds: 60 * 60,
+};
+/// Of one account from all networks: above it, each network may have [`FEW_FAILURES`].
+pub const MANY: Limit = Limit {
+    failures: 50,
+    seconds: 15 * 60,
+};
+/// See [`MANY`].
 pub const FEW_FAILURES: u32 = 1;
-/// Failures that one address may have in a window: wider, as the guests of an event share one.
-pub const ADDRESS_FAILURES: u32 = 50;
-/// Length of a window of failures in seconds, counted from its first one.
-pub const WINDOW_SECONDS: i64 = 15 * 60;
-/// Length of a window of registrations in seconds.
-const REGISTRATION_SECONDS: i64 = 60;
-/// Entries kept; beyond them the oldest windows go first.
+/// From one network: wider, as the guests of an event share one.
+pub const NETWORK: Limit = Limit {
+    failures: 50,
+    seconds: 15 * 60,
+};
+/// How much wider the limits at one account are for a whole IPv6 site: one subscriber may have it
+/// (RFC 6177), or many of a mobile carrier's.
+const SITE_ACCOUNT: u32 = 2;
+/// How much wider those of a network are.
+const SITE_NETWORK: u32 = 10;
+/// Entries kept; beyond them those that are forgotten first go first.
 const CAPACITY: usize = 50_000;
+
+impl Limit {
+    fn times(self, factor: u32) -> Self {
+        let failures = self.failures.saturating_mul(factor);
+        Self { failures, ..self }
+    }
+
+    /// Microseconds in which this many are forgotten.
+    fn micros(self, failures: u32) -> i64 {
+        self.seconds * MICROS * i64::from(failures) / i64::from(self.failures.max(1))
+    }
+}
+
+const MICROS: i64 = 1_000_000;
+
+/// What stands for an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Network {
+    /// An IPv4 address, or an IPv6 /64: a host owns that and could change within it at will.
+    Host(IpAddr),
+    /// An IPv6 /48: whoever is given one has 65,536 of the above.
+    Site(Ipv6Addr),
+}
+
+impl Network {
+    fn host(address: IpAddr) -> Self {
+        Self::Host(match address.to_canonical() {
+            IpAddr::V6(v6) => prefix(v6, 64).into(),
+            v4 @ IpAddr::V4(_) => v4,
+        })
+    }
+
+    fn of(address: IpAddr) -> Vec<Self> {
+        let mut networks = vec![Self::host(address)];
+        if let IpAddr::V6(v6) = address.to_canonical() {
+            networks.push(Self::Site(prefix(v6, 48)));
+        }
+        networks
+    }
+}
+
+fn prefix(address: Ipv6Addr, bits: u32) -> Ipv6Addr {
+    Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << (128 - bits)))
+}
 
 /// What is counted.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Key {
     /// Failures at one account, known or not, by its e-mail key. It never refuses by itself.
     Account(String),
-    /// Failures at one account from one address; none: whose address is not known.
-    AccountFrom(String, Option<IpAddr>),
-    /// Failures from one address.
-    Address(IpAddr),
-    /// Registrations from one address.
-    Registrations(IpAddr),
+    /// Failures at one account from one network; none: whose address is not known.
+    AccountFrom(String, Option<Network>),
+    /// Failures from one network.
+    Network(Network),
+    /// Failures of one device at the account that it has signed in to before.
+    Device(Uuid),
+    /// Registrations from one network.
+    Registrations(Network),
 }
 
 impl Key {
     /// What a sign-in counts by.
     #[must_use]
     pub fn sign_in(account: &str, address: Option<IpAddr>) -> Vec<Self> {
-        let address = address.map(network);
-        let mut keys = vec![
-            Self::Account(account.to_owned()),
-            Self::AccountFrom(account.to_owned(), address),
-        ];
-        keys.extend(address.map(Self::Address));
+        let mut keys = Self::account(account, address);
+        let networks = address.into_iter().flat_map(Network::of);
+        keys.extend(networks.map(Self::Network));
         keys
+    }
+
+    /// What a change of the password counts by. What was failed at signing in does not keep the owner
+    /// from it: without a token of theirs nobody comes here.
+    #[must_use]
+    pub fn password_change(user: UserId, address: Option<IpAddr>) -> Vec<Self> {
+        // No e-mail address is an id.
+        Self::account(&user.to_string(), address)
     }
 
     /// What a registration counts by.
     #[must_use]
     pub fn registrations(address: IpAddr) -> Self {
-        Self::Registrations(network(address))
+        Self::Registrations(Network::host(address))
     }
 
-    fn seconds(&self) -> i64 {
-        match self {
-            Self::Registrations(_) => REGISTRATION_SECONDS,
-            _ => WINDOW_SECONDS,
+    fn account(account: &str, address: Option<IpAddr>) -> Vec<Self> {
+        let from = |network| Self::AccountFrom(account.to_owned(), network);
+        let mut keys = vec![Self::Account(account.to_owned())];
+        match address {
+            None => keys.push(from(None)),
+            Some(address) => keys.extend(Network::of(address).into_iter().map(Some).map(from)),
         }
+        keys
     }
 }
 
-/// What stands for an address. IPv6 hosts own a /64 and could change within it at will.
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(v6) => {
-            let [a, b, c, d, ..] = v6.segments();
-            Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
-        }
-        v4 @ IpAddr::V4(_) => v4,
-    }
-}
+/// When which count is empty again.
+type Counts = HashMap<Key, Timestamp>;
 
-#[derive(Clone, Copy, Debug)]
-struct Window {
-    end: Timestamp,
-    count: u32,
-}
-
-/// What happened in the last windows.
+/// What happened lately.
 #[derive(Debug)]
 pub struct Limiter {
-    windows: Mutex<HashMap<Key, Window>>,
-    /// Of one address in a window.
-    registrations: u32,
+    counts: Mutex<Counts>,
+    registrations: Limit,
 }
 
 impl Limiter {
-    /// One that lets an address make so many registrations a minute.
+    /// One that lets a network make so many registrations a minute.
     #[must_use]
     pub fn new(registrations: u32) -> Self {
         Self {
-            windows: Mutex::default(),
-            registrations,
+            counts: Mutex::default(),
+            registrations: Limit {
+                failures: registrations,
+                seconds: 60,
+            },
         }
     }
 
@@ -109,76 +177,86 @@ impl Limiter {
     /// through together; [`Limiter::succeeded`] takes it back.
     ///
     /// # Errors
-    /// Seconds to wait, when one of the keys has used up its window; nothing is counted then.
+    /// Seconds to wait, when one of the keys has used up its limit; nothing is counted then.
     pub fn attempt(&self, keys: &[Key], now: Timestamp) -> Result<(), u64> {
-        let mut windows = self.windows();
-        for key in keys {
-            if let Some(window) = windows.get(key)
-                && window.end > now
-                && window.count >= self.limit(key, &windows, now)
-            {
-                let seconds = window.end.seconds() - now.seconds();
-                return Err(u64::try_from(seconds).unwrap_or_default().max(1));
-            }
+        let mut counts = self.counts();
+        let waits = keys.iter().map(|key| self.wait(key, &counts, now));
+        if let Some(micros @ 1..) = waits.max() {
+            return Err(micros.unsigned_abs().div_ceil(MICROS.unsigned_abs()));
         }
-        if windows.len() + keys.len() > CAPACITY {
-            make_room(&mut windows, now);
+        if counts.len() + keys.len() > CAPACITY {
+            make_room(&mut counts, now);
         }
         for key in keys {
-            let fresh = Window {
-                end: now.plus_seconds(key.seconds()),
-                count: 0,
-            };
-            let window = windows.entry(key.clone()).or_insert(fresh);
-            if window.end <= now {
-                *window = fresh;
-            }
-            window.count = window.count.saturating_add(1);
+            let limit = self.limit(key);
+            let empty = counts.entry(key.clone()).or_insert(now);
+            // A key that never refuses has an end, too: a flood is not remembered for days.
+            let next = (*empty).max(now).0 + limit.micros(1);
+            *empty = Timestamp(next.min(now.0 + limit.micros(limit.failures)));
         }
         Ok(())
     }
 
-    /// Takes an attempt back that succeeded, and forgets what the address failed at the account.
+    /// Takes an attempt back that succeeded, and forgets what the network or the device failed at the
+    /// account.
     pub fn succeeded(&self, keys: &[Key]) {
-        let mut windows = self.windows();
+        let mut counts = self.counts();
         for key in keys {
-            if matches!(key, Key::AccountFrom(..)) {
-                windows.remove(key);
-            } else if let Some(window) = windows.get_mut(key) {
-                window.count = window.count.saturating_sub(1);
+            if matches!(key, Key::AccountFrom(..) | Key::Device(_)) {
+                counts.remove(key);
+            } else if let Some(empty) = counts.get_mut(key) {
+                empty.0 -= self.limit(key).micros(1);
             }
         }
     }
 
-    fn limit(&self, key: &Key, windows: &HashMap<Key, Window>, now: Timestamp) -> u32 {
-        match key {
-            Key::Account(_) => u32::MAX,
-            Key::AccountFrom(account, _) => {
-                let all = windows.get(&Key::Account(account.clone()));
-                match all {
-                    Some(all) if all.end > now && all.count >= MANY_FAILURES => FEW_FAILURES,
-                    _ => ACCOUNT_FAILURES,
-                }
+    /// Microseconds until there is room for one more; zero or less where there is.
+    fn wait(&self, key: &Key, counts: &Counts, now: Timestamp) -> i64 {
+        let Some(empty) = counts.get(key) else {
+            return 0;
+        };
+        let limit = self.limit(key);
+        let failures = match key {
+            Key::Account(_) => return 0,
+            Key::AccountFrom(account, _) if is_guessed_at(account, counts, now) => {
+                limit.failures / ACCOUNT.failures * FEW_FAILURES
             }
-            Key::Address(_) => ADDRESS_FAILURES,
+            _ => limit.failures,
+        };
+        empty.0 - now.0 - limit.micros(failures.saturating_sub(1))
+    }
+
+    fn limit(&self, key: &Key) -> Limit {
+        match key {
+            Key::Account(_) => MANY,
+            Key::AccountFrom(_, Some(Network::Site(_))) => ACCOUNT.times(SITE_ACCOUNT),
+            Key::AccountFrom(..) | Key::Device(_) => ACCOUNT,
+            Key::Network(Network::Site(_)) => NETWORK.times(SITE_NETWORK),
+            Key::Network(Network::Host(_)) => NETWORK,
             Key::Registrations(_) => self.registrations,
         }
     }
 
-    fn windows(&self) -> MutexGuard<'_, HashMap<Key, Window>> {
+    fn counts(&self) -> MutexGuard<'_, Counts> {
         // Counters hold no invariant that a panic elsewhere could break.
-        self.windows.lock().unwrap_or_else(PoisonError::into_inner)
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn make_room(windows: &mut HashMap<Key, Window>, now: Timestamp) {
-    windows.retain(|_, window| window.end > now);
-    if windows.len() > CAPACITY / 2 {
-        let mut ends: Vec<Timestamp> = windows.values().map(|window| window.end).collect();
+/// Whether so many fail at an account that it is more than its owner.
+fn is_guessed_at(account: &str, counts: &Counts, now: Timestamp) -> bool {
+    let all = counts.get(&Key::Account(account.to_owned()));
+    all.is_some_and(|empty| empty.0 - now.0 > MANY.micros(MANY.failures - 1))
+}
+
+fn make_room(counts: &mut Counts, now: Timestamp) {
+    counts.retain(|_, empty| *empty > now);
+    if counts.len() > CAPACITY / 2 {
+        let mut ends: Vec<Timestamp> = counts.values().copied().collect();
         let middle = ends.len() / 2;
         let (_, median, _) = ends.select_nth_unstable(middle);
         let median = *median;
-        windows.retain(|_, window| window.end > median);
+        counts.retain(|_, empty| *empty > median);
     }
 }
 
@@ -192,45 +270,88 @@ mod tests {
         Some(IpAddr::from([192, 0, 2, last]))
     }
 
+    fn v6(text: &str) -> Option<IpAddr> {
+        Some(text.parse().unwrap())
+    }
+
     fn limiter() -> Limiter {
         Limiter::new(3)
     }
 
+    /// How many of `attempts` are let through.
+    fn passed(limiter: &Limiter, keys: &[Key], attempts: usize, now: Timestamp) -> usize {
+        let tried = (0..attempts).map(|_| limiter.attempt(keys, now));
+        tried.filter(Result::is_ok).count()
+    }
+
     #[test]
-    fn a_failure_too_many_waits_until_the_window_ends() {
+    fn failures_are_forgotten_one_by_one() {
         let limiter = limiter();
         let (a, b) = (Key::sign_in("a", from(1)), Key::sign_in("b", from(1)));
-        for _ in 0..ACCOUNT_FAILURES {
-            limiter.attempt(&a, NOW).unwrap();
-        }
-        assert_eq!(limiter.attempt(&a, NOW), Err(900));
-        assert_eq!(limiter.attempt(&b, NOW), Ok(()));
-        let later = NOW.plus_seconds(WINDOW_SECONDS);
-        assert_eq!(limiter.attempt(&a, later), Ok(()));
+        assert_eq!(passed(&limiter, &a, 9, NOW), 5);
+        assert_eq!(limiter.attempt(&a, NOW), Err(720));
+        assert_eq!(passed(&limiter, &b, 1, NOW), 1);
+        assert_eq!(limiter.attempt(&a, NOW.plus_seconds(719)), Err(1));
+        assert_eq!(passed(&limiter, &a, 9, NOW.plus_seconds(720)), 1);
+        assert_eq!(passed(&limiter, &a, 9, NOW.plus_seconds(2 * 3600)), 5);
     }
 
     #[test]
     fn who_guesses_locks_themselves_out_and_not_the_owner() {
         let limiter = limiter();
-        for _ in 0..ACCOUNT_FAILURES {
-            limiter.attempt(&Key::sign_in("a", from(1)), NOW).unwrap();
-        }
-        assert!(limiter.attempt(&Key::sign_in("a", from(1)), NOW).is_err());
-        assert_eq!(limiter.attempt(&Key::sign_in("a", from(2)), NOW), Ok(()));
+        assert_eq!(passed(&limiter, &Key::sign_in("a", from(1)), 9, NOW), 5);
+        assert_eq!(passed(&limiter, &Key::sign_in("a", from(2)), 1, NOW), 1);
     }
 
     #[test]
-    fn many_addresses_at_one_account_have_one_attempt_each() {
+    fn what_others_fail_does_not_concern_a_known_device_nor_a_change_of_the_password() {
+        let limiter = limiter();
+        for account in 0..20 {
+            passed(
+                &limiter,
+                &Key::sign_in(&account.to_string(), from(1)),
+                9,
+                NOW,
+            );
+        }
+        let owner = UserId(Uuid::from_u128(1));
+        assert!(limiter.attempt(&Key::sign_in("a", from(1)), NOW).is_err());
+        assert_eq!(
+            passed(&limiter, &Key::password_change(owner, from(1)), 9, NOW),
+            5
+        );
+        let device = [Key::Device(Uuid::from_u128(2))];
+        assert_eq!(
+            passed(&limiter, &device, 9, NOW),
+            5,
+            "nobody guesses without end"
+        );
+        limiter.succeeded(&device);
+        assert_eq!(passed(&limiter, &device, 1, NOW), 1);
+    }
+
+    #[test]
+    fn a_burst_shuts_a_network_for_seconds() {
+        let limiter = limiter();
+        let failed: usize = (0..20)
+            .map(|n| passed(&limiter, &Key::sign_in(&n.to_string(), from(1)), 5, NOW))
+            .sum();
+        assert_eq!(failed, 50);
+        assert_eq!(limiter.attempt(&Key::sign_in("x", from(1)), NOW), Err(18));
+        let later = NOW.plus_seconds(18);
+        assert_eq!(passed(&limiter, &Key::sign_in("x", from(1)), 2, later), 1);
+    }
+
+    #[test]
+    fn many_networks_at_one_account_have_one_attempt_each() {
         let limiter = limiter();
         for address in 1..=10 {
-            for _ in 0..ACCOUNT_FAILURES {
-                let keys = Key::sign_in("a", from(address));
-                limiter.attempt(&keys, NOW).unwrap();
-            }
+            assert_eq!(
+                passed(&limiter, &Key::sign_in("a", from(address)), 5, NOW),
+                5
+            );
         }
-        let keys = Key::sign_in("a", from(11));
-        limiter.attempt(&keys, NOW).unwrap();
-        assert!(limiter.attempt(&keys, NOW).is_err());
+        assert_eq!(passed(&limiter, &Key::sign_in("a", from(11)), 5, NOW), 1);
         // The owner, whose first attempt is right, any number of times.
         for _ in 0..3 {
             let keys = Key::sign_in("a", from(12));
@@ -238,50 +359,61 @@ mod tests {
             limiter.succeeded(&keys);
         }
         // Others are not concerned.
-        for _ in 0..2 {
-            limiter.attempt(&Key::sign_in("b", from(13)), NOW).unwrap();
-        }
-        let later = NOW.plus_seconds(WINDOW_SECONDS);
-        for _ in 0..2 {
-            limiter
-                .attempt(&Key::sign_in("a", from(13)), later)
-                .unwrap();
-        }
+        assert_eq!(passed(&limiter, &Key::sign_in("b", from(13)), 2, NOW), 2);
+        let later = NOW.plus_seconds(MANY.seconds);
+        assert_eq!(passed(&limiter, &Key::sign_in("a", from(13)), 2, later), 2);
     }
 
     #[test]
-    fn success_forgives_the_account_but_not_the_address() {
+    fn a_flood_at_an_account_is_forgotten_in_its_time() {
         let limiter = limiter();
-        let keys = Key::sign_in("a", Some("2001:db8::1".parse().unwrap()));
-        for _ in 0..ACCOUNT_FAILURES {
-            limiter.attempt(&keys, NOW).unwrap();
+        for address in 0..200 {
+            passed(&limiter, &Key::sign_in("a", from(address)), 5, NOW);
         }
+        let later = NOW.plus_seconds(MANY.seconds);
+        assert_eq!(passed(&limiter, &Key::sign_in("a", from(250)), 9, later), 5);
+    }
+
+    #[test]
+    fn success_forgives_the_account_but_not_the_network() {
+        let limiter = limiter();
+        let keys = Key::sign_in("a", from(1));
+        passed(&limiter, &keys, 5, NOW);
         limiter.succeeded(&keys);
-        let windows = limiter.windows();
-        let count = |key: &Key| windows.get(key).map(|window| window.count);
-        let counts: Vec<_> = keys.iter().map(count).collect();
-        let left = Some(ACCOUNT_FAILURES - 1);
-        assert_eq!(counts, [left, None, left]);
+        let counts = limiter.counts();
+        let left = |key: &Key| Some(counts.get(key)?.0 - NOW.0);
+        let four = Some(MANY.micros(4));
+        assert_eq!(
+            keys.iter().map(left).collect::<Vec<_>>(),
+            [four, None, four]
+        );
     }
 
     #[test]
     fn registrations_are_counted_by_the_minute() {
         let limiter = limiter();
         let key = |last| [Key::registrations(from(last).unwrap())];
-        for _ in 0..3 {
-            limiter.attempt(&key(1), NOW).unwrap();
-        }
-        assert_eq!(limiter.attempt(&key(1), NOW), Err(60));
-        assert_eq!(limiter.attempt(&key(2), NOW), Ok(()));
-        assert_eq!(limiter.attempt(&key(1), NOW.plus_seconds(60)), Ok(()));
+        assert_eq!(passed(&limiter, &key(1), 9, NOW), 3);
+        assert_eq!(limiter.attempt(&key(1), NOW), Err(20));
+        assert_eq!(passed(&limiter, &key(2), 1, NOW), 1);
+        assert_eq!(passed(&limiter, &key(1), 9, NOW.plus_seconds(60)), 3);
     }
 
     #[test]
-    fn one_ipv6_network_is_one_address() {
-        let of = |text: &str| network(text.parse().unwrap());
-        assert_eq!(of("2001:db8::1"), of("2001:db8::ffff:1"));
-        assert_ne!(of("2001:db8::1"), of("2001:db8:0:1::1"));
-        assert_eq!(of("::ffff:192.0.2.1"), of("192.0.2.1"));
+    fn an_ipv6_site_counts_as_a_whole_too() {
+        let host = |text: &str| Network::host(text.parse().unwrap());
+        assert_eq!(host("2001:db8::1"), host("2001:db8::ffff:1"));
+        assert_ne!(host("2001:db8::1"), host("2001:db8:0:1::1"));
+        assert_eq!(host("::ffff:192.0.2.1"), host("192.0.2.1"));
+        let limiter = limiter();
+        let from = |n: u32| v6(&format!("2001:db8:0:{n:x}::1"));
+        let guesses = (0..300).map(|n| passed(&limiter, &Key::sign_in("a", from(n)), 5, NOW));
+        assert_eq!(guesses.sum::<usize>(), 10);
+        let sprayed =
+            (0..3000).map(|n| passed(&limiter, &Key::sign_in(&n.to_string(), from(n)), 1, NOW));
+        assert_eq!(sprayed.sum::<usize>(), 490);
+        let elsewhere = Key::sign_in("a", v6("2001:db8:1::1"));
+        assert_eq!(passed(&limiter, &elsewhere, 9, NOW), 5);
     }
 
     #[test]
@@ -292,6 +424,6 @@ mod tests {
             let keys = Key::sign_in(&n.to_string(), None);
             limiter.attempt(&keys, now).unwrap();
         }
-        assert!(limiter.windows().len() <= CAPACITY);
+        assert!(limiter.counts().len() <= CAPACITY);
     }
 }

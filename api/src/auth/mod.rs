@@ -50,6 +50,8 @@ pub struct Session {
     pub access_token: String,
     /// Exchanged once for the next pair.
     pub refresh_token: String,
+    /// For the device's next sign-in, by which [`limiter`] knows it.
+    pub device_token: String,
     /// When the access token ends.
     pub expires_at: Timestamp,
 }
@@ -81,3 +83,12 @@ impl Access {
 /// Where a request came from, for limits by address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClientAddress(pub IpAddr);
+
+/// Where an attempt to sign in comes from, for limits.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Source<'a> {
+    /// The address, where it is known.
+    pub address: Option<IpAddr>,
+    /// The device token of an earlier sign-in. What is no token of ours for the account counts as none.
+    pub device_token: Option<&'a str>,
+}

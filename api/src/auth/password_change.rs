@@ -20,8 +20,8 @@ impl AuthService {
     /// # Errors
     /// `Unauthenticated`, `Forbidden` for guests; user errors `Invalid` for the new password,
     /// `WrongCredentials` for the present one, `InvalidState` for users without a password,
-    /// `SignInElsewhere` without own accounts; `RateLimited` after too many failures, which count as
-    /// failed sign-ins: who has found a token must not find the password by it.
+    /// `SignInElsewhere` without own accounts; `RateLimited` after too many failures: who has found a
+    /// token must not find the password by it.
     pub async fn change_password(
         &self,
         viewer: Viewer,
@@ -41,7 +41,7 @@ impl AuthService {
             let code = UserErrorCode::InvalidState;
             return Err(Error::user(code, &["input"], message));
         };
-        let keys = Key::sign_in(&user.email_key, address);
+        let keys = Key::password_change(me, address);
         self.limited(&keys)?;
         if !self.passwords.verify(current, Some(hash)).await? {
             return Err(wrong_password());
@@ -54,11 +54,15 @@ impl AuthService {
         let user = unchanged(&*txn, user).await?.ok_or_else(wrong_password)?;
         self.limiter.succeeded(&keys);
         user::Entity::update_many()
-            .col_expr(user::Column::PasswordHash, Expr::value(hash))
+            .col_expr(user::Column::PasswordHash, Expr::value(hash.as_str()))
             .filter(user::Column::Id.eq(me))
             .exec(&*txn)
             .await?;
         revoke_all(&*txn, me, now).await?;
+        let user = user::Model {
+            password_hash: hash,
+            ..user
+        };
         let family = self.clock.new_token();
         self.start(txn, user, family, now).await
     }

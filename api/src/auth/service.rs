@@ -18,7 +18,7 @@ use crate::auth::oidc::ExternalIssuer;
 use crate::auth::password::Passwords;
 use crate::auth::rules::{MAX_EMAIL_BYTES, check_registration};
 use crate::auth::token::{self, Origin, TokenKeys};
-use crate::auth::{Access, Profile, Session, external};
+use crate::auth::{Access, Profile, Session, Source, external};
 use crate::clock::Clock;
 use crate::db::{Db, Transaction, unless_taken};
 use crate::error::{Error, Result, UserErrorCode};
@@ -117,14 +117,13 @@ impl AuthService {
         &self,
         email: &str,
         password: String,
-        address: Option<IpAddr>,
+        source: Source<'_>,
     ) -> Result<Session> {
         self.own_accounts()?;
         // Longer ones cannot be registered; cutting bounds what the limiter keeps.
         let email = email.trim();
         let email_key = email_key(&email[..email.floor_char_boundary(MAX_EMAIL_BYTES + 1)]);
-        let keys = Key::sign_in(&email_key, address);
-        self.limited(&keys)?;
+        let keys = self.admitted(&email_key, source).await?;
         let user = self.account(&email_key).await?;
         let hash = user.as_ref().and_then(password_hash);
         let user = match (self.passwords.verify(password, hash).await?, user) {
@@ -139,6 +138,28 @@ impl AuthService {
         self.limiter.succeeded(&keys);
         let family = self.clock.new_token();
         self.start(txn, user, family, self.clock.now()).await
+    }
+
+    /// What an attempt to sign in counts by: the device, if it has signed in to the account before.
+    ///
+    /// # Errors
+    /// `RateLimited`.
+    async fn admitted(&self, email_key: &str, source: Source<'_>) -> Result<Vec<Key>> {
+        let now = self.clock.now();
+        let token = source.device_token;
+        if let Some((device, account)) = token.and_then(|token| self.keys.device(token, now)) {
+            let user = self.account(email_key).await?;
+            let keys = vec![Key::Device(device)];
+            // One that has used up its own attempts counts as any other.
+            if user.is_some_and(|user| device_account(&user) == account)
+                && self.limiter.attempt(&keys, now).is_ok()
+            {
+                return Ok(keys);
+            }
+        }
+        let keys = Key::sign_in(email_key, source.address);
+        self.limited(&keys)?;
+        Ok(keys)
     }
 
     /// Exchanges a refresh token for the next pair. A token that was exchanged before is in two
@@ -324,6 +345,8 @@ impl AuthService {
         now: Timestamp,
     ) -> Result<Session> {
         let (access_token, expires_at) = self.keys.issue(user.id, now)?;
+        // A session is a device: however often it is refreshed, it has the same few attempts.
+        let device_token = self.keys.issue_device(family, device_account(&user), now)?;
         let refresh_token = token::new_secret(&self.clock);
         let row = refresh_token::ActiveModel {
             token_hash: Set(token::secret_hash(&refresh_token)),
@@ -342,9 +365,16 @@ impl AuthService {
             user: profile(user),
             access_token,
             refresh_token,
+            device_token,
             expires_at,
         })
     }
+}
+
+/// The account and its password as a device token names them. With another password no device is
+/// known any more: whoever knew the one of before has no attempts of their own at the next.
+fn device_account(user: &user::Model) -> String {
+    token::secret_hash(&format!("{} {}", user.id, user.password_hash))
 }
 
 /// A refresh token as it is once its user's row is locked. Without that lock an exchange that runs

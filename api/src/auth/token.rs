@@ -1,4 +1,5 @@
-//! Access tokens (JWT, HS256), of users and of guests, and random tokens that are kept as SHA-256.
+//! Access tokens (JWT, HS256) of users and of guests, device tokens, and random tokens that are kept
+//! as SHA-256.
 
 use std::fs;
 use std::io::Write as _;
@@ -27,6 +28,10 @@ const MIN_SECRET_BYTES: usize = 32;
 const ACCESS: &str = "access";
 /// `typ` claim of the access tokens of guests.
 const GUEST: &str = "guest";
+/// `typ` claim of device tokens.
+const DEVICE: &str = "device";
+/// Life of a device token in seconds: half a year.
+const DEVICE_SECONDS: u32 = 180 * 24 * 3600;
 /// Longest token that is looked at: those of other issuers list groups and more.
 const MAX_TOKEN_BYTES: usize = 8192;
 
@@ -34,7 +39,7 @@ const MAX_TOKEN_BYTES: usize = 8192;
 struct Claims {
     iss: String,
     aud: String,
-    /// A user, or a guest's share link.
+    /// A user, a guest's share link, or a device.
     sub: Uuid,
     iat: i64,
     exp: i64,
@@ -42,9 +47,12 @@ struct Claims {
     /// The gallery that a guest's link shows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     gallery: Option<Uuid>,
+    /// The account and the password that a device signed in with, as a hash.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    account: Option<String>,
 }
 
-/// Signs and verifies access tokens.
+/// Signs and verifies access tokens and device tokens.
 #[derive(Clone)]
 pub struct TokenKeys {
     encoding: EncodingKey,
@@ -116,7 +124,7 @@ impl TokenKeys {
     /// # Errors
     /// `Internal`.
     pub fn issue(&self, user: UserId, now: Timestamp) -> Result<(String, Timestamp)> {
-        self.sign(ACCESS, user.0, None, now, None)
+        self.sign(self.claims(ACCESS, user.0, now, self.access_seconds))
     }
 
     /// An access token for a guest, and when it ends: never after `end`, the end of its link.
@@ -129,32 +137,60 @@ impl TokenKeys {
         now: Timestamp,
         end: Option<Timestamp>,
     ) -> Result<(String, Timestamp)> {
-        self.sign(GUEST, guest.link.0, Some(guest.gallery.0), now, end)
+        let claims = self.claims(GUEST, guest.link.0, now, self.access_seconds);
+        self.sign(Claims {
+            exp: end.map_or(claims.exp, |end| end.seconds().min(claims.exp)),
+            gallery: Some(guest.gallery.0),
+            ..claims
+        })
     }
 
-    fn sign(
-        &self,
-        typ: &str,
-        sub: Uuid,
-        gallery: Option<Uuid>,
-        now: Timestamp,
-        end: Option<Timestamp>,
-    ) -> Result<(String, Timestamp)> {
-        let iat = now.seconds();
-        let exp = iat.saturating_add(i64::from(self.access_seconds));
-        let exp = end.map_or(exp, |end| end.seconds().min(exp));
+    /// A token that says that `device` has signed in to `account`. It opens nothing.
+    ///
+    /// # Errors
+    /// `Internal`.
+    pub fn issue_device(&self, device: Uuid, account: String, now: Timestamp) -> Result<String> {
         let claims = Claims {
+            account: Some(account),
+            ..self.claims(DEVICE, device, now, DEVICE_SECONDS)
+        };
+        Ok(self.sign(claims)?.0)
+    }
+
+    fn claims(&self, typ: &str, sub: Uuid, now: Timestamp, seconds: u32) -> Claims {
+        let iat = now.seconds();
+        Claims {
             iss: self.issuer.clone(),
             aud: self.audience.clone(),
             sub,
             iat,
-            exp,
+            exp: iat.saturating_add(i64::from(seconds)),
             typ: typ.to_owned(),
-            gallery,
-        };
+            gallery: None,
+            account: None,
+        }
+    }
+
+    fn sign(&self, claims: Claims) -> Result<(String, Timestamp)> {
         let token = jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.encoding)
             .map_err(Error::internal)?;
-        Ok((token, Timestamp::default().plus_seconds(exp)))
+        Ok((token, Timestamp::default().plus_seconds(claims.exp)))
+    }
+
+    fn decode(&self, token: &str) -> Option<Claims> {
+        let decode = |key| jsonwebtoken::decode(token, key, &self.validation).ok();
+        Some(self.decoding.iter().find_map(decode)?.claims)
+    }
+
+    /// The device that a live device token names, and its account.
+    #[must_use]
+    pub fn device(&self, token: &str, now: Timestamp) -> Option<(Uuid, String)> {
+        if token.len() > MAX_TOKEN_BYTES {
+            return None;
+        }
+        let claims = self.decode(token)?;
+        let is_live = claims.typ == DEVICE && claims.exp > now.seconds();
+        Some((claims.sub, claims.account?)).filter(|_| is_live)
     }
 
     /// Whose access token this is, and from when on it is taken no longer.
@@ -162,11 +198,7 @@ impl TokenKeys {
     /// # Errors
     /// [`Error::Unauthenticated`] for anything but a live access token of ours.
     pub fn verify(&self, token: &str, now: Timestamp) -> Result<(Viewer, Timestamp)> {
-        let decoded = self
-            .decoding
-            .iter()
-            .find_map(|key| jsonwebtoken::decode::<Claims>(token, key, &self.validation).ok());
-        let claims = decoded.ok_or(Error::Unauthenticated)?.claims;
+        let claims = self.decode(token).ok_or(Error::Unauthenticated)?;
         let (viewer, leeway) = match (claims.typ.as_str(), claims.gallery) {
             (ACCESS, None) => (Viewer::User(UserId(claims.sub)), LEEWAY_SECONDS),
             // Its owner chose the end of a link: not a second more.

@@ -24,7 +24,7 @@ pub struct PhotoFilter {
     taken_between: Option<TimeRange>,
     /// Uploaded by one of these users. At most 20; FORBIDDEN for guests, who do not see members.
     uploaders: Option<Vec<ID>>,
-    /// In one of these states; none: every state but AWAITING_UPLOAD.
+    /// In one of these states; none: every state but AWAITING_UPLOAD, which guests never see.
     status: Option<Vec<PhotoStatus>>,
     /// File name, a label or a person's name contains this text, in any case. At most 200 characters.
     text: Option<String>,

@@ -47,9 +47,11 @@ impl PhotoService {
         if !filter.uploaders.is_empty() {
             gallery.require(Action::ViewMembers)?;
         }
-        let rows = query::select(gallery.id, &filter, order, request)
-            .all(self.db.read())
-            .await?;
+        let mut select = query::select(gallery.id, &filter, order, request);
+        if !gallery.allows(Action::ViewUploads) {
+            select = select.filter(photo::Column::Status.ne(Status::AwaitingUpload));
+        }
+        let rows = select.all(self.db.read()).await?;
         let page = Page::of(rows, &request, |row| order.cursor(row));
         Ok(page.map(|row| gallery.with(row)))
     }

@@ -22,6 +22,8 @@ use crate::text::is_plain;
 pub const MAX_LINKS: u64 = 100;
 /// Longest label in characters.
 const MAX_LABEL: usize = 200;
+/// 9999-12-31T23:59:59Z: the last second of RFC 3339.
+const LAST_SECOND: i64 = 253_402_300_799;
 
 /// What a new link is made of.
 #[derive(Clone, Debug)]
@@ -241,13 +243,15 @@ fn checked(new: &NewShareLink, now: Timestamp) -> Result<String> {
         let field = ["input", "label"];
         errors.push(UserError::new(UserErrorCode::Invalid, &field, message));
     }
-    if new.expires_at.is_some_and(|end| end <= now) {
+    let wrong = match new.expires_at {
+        Some(end) if end <= now => Some("has passed already"),
+        // A leap second is one, too: nobody reads a year of five digits back.
+        Some(end) if end.seconds() > LAST_SECOND => Some("is after the year 9999"),
+        _ => None,
+    };
+    if let Some(message) = wrong {
         let field = ["input", "expiresAt"];
-        errors.push(UserError::new(
-            UserErrorCode::Invalid,
-            &field,
-            "has passed already",
-        ));
+        errors.push(UserError::new(UserErrorCode::Invalid, &field, message));
     }
     if errors.is_empty() {
         Ok(label.to_owned())

@@ -4,7 +4,7 @@ use harness::pictures;
 use serde_json::{Value, json};
 
 /// The whole of a `SessionPayload`.
-const SESSION: &str = "user { id } accessToken refreshToken expiresAt";
+const SESSION: &str = "user { id } accessToken refreshToken deviceToken expiresAt";
 
 /// Field, document, variables.
 pub(super) type Case = (&'static str, String, Value);

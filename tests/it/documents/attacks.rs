@@ -4,11 +4,10 @@
 
 use std::time::Duration;
 
+use harness::document::bomb;
 use harness::transport::Transport;
 use harness::{Actor, TestApp};
 use serde_json::{Value, json};
-
-use super::bomb;
 
 /// Longest refusal in bytes, whatever was sent.
 const LONGEST_REFUSAL: usize = 2_000;

@@ -1,10 +1,11 @@
 //! Documents by hash and by id.
 
+use harness::document::bomb;
 use harness::transport::Transport;
 use harness::{Actor, TestApp};
 use serde_json::{Value, json};
 
-use super::{bomb, sha256};
+use super::sha256;
 
 const VIEWER: &str = "query V { viewer { email } }";
 const FOLLOW: &str = "subscription F($g: ID!) { galleryEvents(galleryId: $g) { __typename } }";

@@ -54,6 +54,13 @@ async fn what_it_did_not_sign_for_us_now_is_refused() {
         ("no subject", with("sub", json!(""))),
         ("long subject", with("sub", json!("x".repeat(256)))),
         ("a notice of a log-out", headed("typ", json!("logout+jwt"))),
+        (
+            "a notice without a type of its own",
+            with(
+                "events",
+                json!({ "http://schemas.openid.net/event/backchannel-logout": {} }),
+            ),
+        ),
         ("critical", headed("crit", json!(["b64"]))),
         ("unknown key", headed("kid", json!("x"))),
         ("key of another type", headed("kid", json!("c"))),

@@ -108,12 +108,13 @@ async fn log_of_a_life(environment: &[(&str, &str)]) -> Vec<Value> {
             "changePassword",
             "ChangePasswordInput",
             input,
-            "accessToken refreshToken",
+            "accessToken refreshToken deviceToken",
         )
         .await;
     ada.password = "secret-password".to_owned();
     secrets.add(&text(&session["accessToken"]));
     secrets.add(&text(&session["refreshToken"]));
+    secrets.add(&text(&session["deviceToken"]));
 
     let good = ada.token.replace(secrets.made("forged.token.x"));
     assert_eq!(

@@ -70,6 +70,9 @@ struct Claims {
     email_verified: Option<Verified>,
     name: Option<String>,
     preferred_username: Option<String>,
+    /// Notices of log-outs have it, security events too, and no token of a user (OpenID Connect
+    /// Back-Channel Logout 1.0, 2.4). Some issuers give them no `typ` of their own.
+    events: Option<serde::de::IgnoredAny>,
 }
 
 /// Some issuers write booleans as text.
@@ -142,7 +145,7 @@ impl ExternalIssuer {
             });
         let is_subject = (1..=MAX_NAME_BYTES).contains(&claims.sub.len())
             && claims.sub.chars().all(|c| !c.is_control());
-        if until <= now || begins > now || !is_subject {
+        if until <= now || begins > now || !is_subject || claims.events.is_some() {
             return Err(Error::Unauthenticated);
         }
         let verified = claims

@@ -3,7 +3,7 @@ import { ask, connect, expectNone } from './client';
 import { CreateGalleryDocument, RegisterDocument, SignInDocument } from './generated';
 import type { PersonTileFragment, PhotoTileFragment } from './generated';
 import { Gallery } from './gallery';
-import { keep } from './session';
+import { device, keep } from './session';
 import { upload } from './upload';
 
 const api = new URLSearchParams(location.search).get('api') ?? '/graphql';
@@ -42,7 +42,7 @@ onSubmit('account', async (fields, button) => {
     const input = { email, password, name: email.split('@')[0] ?? email };
     keep((await ask(client, 'mutation', RegisterDocument, { input })).register);
   } else {
-    keep((await ask(client, 'mutation', SignInDocument, { input: { email, password } })).signIn);
+    keep((await ask(client, 'mutation', SignInDocument, { input: { email, password, deviceToken: device() } })).signIn);
   }
   element('make').hidden = false;
   return `Signed in as ${email}.`;
