@@ -366,6 +366,12 @@ impl Config {
         self.graphiql && self.graphql.persisted != "trusted-only"
     }
 
+    /// Whether the database is SQLite in the data folder, where nothing else is configured.
+    #[must_use]
+    pub fn is_database_in_folder(&self) -> bool {
+        self.database.url.is_none()
+    }
+
     /// Whether the local stand-ins serve S3 and Rekognition.
     #[must_use]
     pub fn is_local(&self) -> bool {
