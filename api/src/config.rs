@@ -366,6 +366,21 @@ impl Config {
         self.graphiql && self.graphql.persisted != "trusted-only"
     }
 
+    /// Whether API and workers may be processes of their own.
+    ///
+    /// # Errors
+    /// Without a bucket: each would have stand-ins of its own, and never see the other's objects.
+    pub fn check_apart(&self) -> Result<(), ConfigError> {
+        if !self.is_local() {
+            return Ok(());
+        }
+        Err(ConfigError(format!(
+            "{} is missing: an API without worker and a worker without API need a bucket that both \
+             reach; without one run `eventgallery serve`, which is both",
+            message::name("s3.bucket")
+        )))
+    }
+
     /// Whether the database is SQLite in the data folder, where nothing else is configured.
     #[must_use]
     pub fn is_database_in_folder(&self) -> bool {
