@@ -2,7 +2,7 @@
 //!
 //! The environment is read here and nowhere else. [`ENVIRONMENT`] lists every name.
 
-mod address;
+pub(crate) mod address;
 mod check;
 mod environment;
 mod literal;
@@ -350,6 +350,14 @@ impl Config {
             place if place.is_empty() => format!("{what} of {setting}"),
             place => format!("{what} {place} of {setting}"),
         };
+        // Nobody answers to a piece of a password.
+        let unreachable = matches!(error, DbErr::Conn(_) | DbErr::ConnectionAcquire(_));
+        let hint = if unreachable && address::may_split_password(&url) {
+            " (is the password percent-encoded? @ : / ? # % are %40 %3A %2F %3F %23 %25)"
+        } else {
+            ""
+        };
+        let context = context + hint;
         let error = anyhow::Error::from(error);
         let causes: Vec<String> = error.chain().map(ToString::to_string).collect();
         let cleaned: Vec<String> = causes.iter().cloned().map(clean).collect();
