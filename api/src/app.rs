@@ -101,6 +101,12 @@ impl App {
         let (clock, time) = crate::db::shared_time(&db, &own_clock)
             .await
             .context("cannot read the database's clock")?;
+        if aws.local.is_some() && config.is_database_in_folder() {
+            // The stand-ins hold the folder's lock: whoever worked on this database is gone.
+            take_jobs_back(&db, &clock)
+                .await
+                .context("cannot take jobs back from the process of before")?;
+        }
 
         let wiring = Wiring {
             config: &config,
@@ -286,6 +292,21 @@ impl App {
         }
         Ok(self.db.close().await?)
     }
+}
+
+/// Takes back the jobs that a process was at when it was killed, instead of waiting for their leases
+/// to run out.
+async fn take_jobs_back(db: &Db, clock: &Clock) -> crate::error::Result<()> {
+    let transaction = db.begin().await?;
+    let jobs = crate::job::queue::end_leases(&*transaction, clock.now()).await?;
+    transaction.commit().await?;
+    if jobs > 0 {
+        tracing::warn!(
+            jobs,
+            "the process of before did not stop by itself: its jobs begin anew"
+        );
+    }
+    Ok(())
 }
 
 /// Where S3 and Rekognition are.

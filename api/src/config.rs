@@ -2,7 +2,7 @@
 //!
 //! The environment is read here and nowhere else. [`ENVIRONMENT`] lists every name.
 
-mod address;
+pub(crate) mod address;
 mod check;
 mod environment;
 mod literal;
@@ -350,6 +350,14 @@ impl Config {
             place if place.is_empty() => format!("{what} of {setting}"),
             place => format!("{what} {place} of {setting}"),
         };
+        // Nobody answers to a piece of a password.
+        let unreachable = matches!(error, DbErr::Conn(_) | DbErr::ConnectionAcquire(_));
+        let hint = if unreachable && address::may_split_password(&url) {
+            " (is the password percent-encoded? @ : / ? # % are %40 %3A %2F %3F %23 %25)"
+        } else {
+            ""
+        };
+        let context = context + hint;
         let error = anyhow::Error::from(error);
         let causes: Vec<String> = error.chain().map(ToString::to_string).collect();
         let cleaned: Vec<String> = causes.iter().cloned().map(clean).collect();
@@ -364,6 +372,27 @@ impl Config {
     #[must_use]
     pub fn serves_graphiql(&self) -> bool {
         self.graphiql && self.graphql.persisted != "trusted-only"
+    }
+
+    /// Whether API and workers may be processes of their own.
+    ///
+    /// # Errors
+    /// Without a bucket: each would have stand-ins of its own, and never see the other's objects.
+    pub fn check_apart(&self) -> Result<(), ConfigError> {
+        if !self.is_local() {
+            return Ok(());
+        }
+        Err(ConfigError(format!(
+            "{} is missing: an API without worker and a worker without API need a bucket that both \
+             reach; without one run `eventgallery serve`, which is both",
+            message::name("s3.bucket")
+        )))
+    }
+
+    /// Whether the database is SQLite in the data folder, where nothing else is configured.
+    #[must_use]
+    pub fn is_database_in_folder(&self) -> bool {
+        self.database.url.is_none()
     }
 
     /// Whether the local stand-ins serve S3 and Rekognition.

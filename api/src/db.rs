@@ -5,8 +5,8 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use sea_orm::{
-    ConnAcquireErr, ConnectOptions, Database, DatabaseConnection, DatabaseTransaction, DbBackend,
-    DbErr, IsolationLevel, SqliteTransactionMode, TransactionOptions, TransactionTrait,
+    ConnAcquireErr, ConnectOptions, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
+    IsolationLevel, SqliteTransactionMode, TransactionOptions, TransactionTrait,
 };
 use tokio::sync::{Mutex, OwnedMutexGuard, watch};
 
@@ -14,6 +14,7 @@ use crate::event::{self, Happening};
 
 mod failure;
 mod migrate;
+mod reach;
 mod release;
 mod savepoint;
 mod sqlite;
@@ -147,7 +148,7 @@ impl Db {
             .acquire_timeout(acquire)
             .sqlx_logging(false);
         release::look_at_release(&mut options, acquire);
-        let mut connection = Database::connect(options).await?;
+        let mut connection = reach::connect(options).await?;
         count(&mut connection, &statements);
         Ok(Self {
             read: connection.clone(),

@@ -31,11 +31,11 @@ struct Cli {
 enum Command {
     /// Serve the API, and work on the queue (the default).
     Serve {
-        /// Leave the queue to `eventgallery worker`.
+        /// Leave the queue to `eventgallery worker`; needs a bucket.
         #[arg(long)]
         no_worker: bool,
     },
-    /// Work on the queue only.
+    /// Work on the queue only; needs a bucket.
     Worker,
     /// Bring the database's schema up to date.
     Migrate,

@@ -29,8 +29,10 @@ use tracing_subscriber::{EnvFilter, Layer};
 use crate::config::Config;
 
 /// What is logged where `RUST_LOG` says nothing else: warnings and our own news. The AWS SDK and
-/// hyper would log signed URLs at lower levels.
-pub const DEFAULT_FILTER: &str = "warn,eventgallery=info,eventgallery::http=warn,local=info";
+/// hyper would log signed URLs at lower levels. For s3s whatever a client of the local S3 does wrong is
+/// two errors; `local` says what matters of that.
+pub const DEFAULT_FILTER: &str =
+    "warn,eventgallery=info,eventgallery::http=warn,local=info,s3s=off";
 /// Longest time for a batch of spans to arrive at the collector.
 const EXPORT_TIMEOUT: Duration = Duration::from_secs(10);
 

@@ -1,13 +1,16 @@
-//! `kill -9` at any moment: every confirmed photo ends READY or FAILED, none twice, nothing orphaned.
+//! `kill -9` at any moment: every confirmed photo ends READY or FAILED, none twice, nothing orphaned;
+//! and who may take the jobs of the dead, and when.
 
 use std::path::Path;
 use std::time::Duration;
 
-use harness::Actor;
+use eventgallery::analysis::job::KIND;
+use eventgallery::job::{Lease, queue};
 use harness::actor::text;
 use harness::database::TestDatabase;
 use harness::pictures::{self, Picture};
 use harness::process::Server;
+use harness::{Actor, TestApp};
 use local::{LocalAws, LocalConfig};
 use serde_json::json;
 
@@ -106,6 +109,52 @@ async fn nothing_is_lost_or_doubled_by_kill_9() {
     );
     assert_eq!(keys.len(), 29, "nothing else: {keys:#?}");
     database.drop().await;
+}
+
+const LEASE_SECONDS: i64 = 60;
+
+/// Claims an analysis that is due, as a worker does that dies with it.
+async fn claim(app: &TestApp) -> Option<Lease> {
+    queue::claim(app.db(), &app.clock, &[KIND], LEASE_SECONDS, 12)
+        .await
+        .unwrap()
+}
+
+#[tokio::test]
+async fn a_locked_folder_proves_the_worker_of_before_dead() {
+    // Everything in one folder, which the process locks: no bucket, no other database.
+    let mut app = TestApp::with(&[("S3_BUCKET", ""), ("DATABASE_URI", "")]).await;
+    let mut ada = app.user("ada").await;
+    let gallery = ada.gallery("crash").await;
+    let ids = ada.upload(&gallery, &[pictures::plain("a.jpg", 1)]).await;
+    // The clock stands still: no lease runs out.
+    for deaths in 0..3 {
+        let lease = claim(&app).await.expect("it is due at once");
+        assert_eq!(lease.crashes, deaths, "each death counts");
+        app = app.restart().await;
+        ada.move_to(&app.url);
+    }
+    app.run_jobs().await;
+    let photo = ada.photo(&ids[0], "status failureCode").await;
+    assert_eq!(
+        photo,
+        json!({ "status": "FAILED", "failureCode": "CRASHED" })
+    );
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn where_others_may_be_alive_a_start_waits_for_their_leases() {
+    let app = TestApp::start().await;
+    let ada = app.user("ada").await;
+    let gallery = ada.gallery("crash").await;
+    ada.upload(&gallery, &[pictures::plain("a.jpg", 1)]).await;
+    claim(&app).await.expect("it is due");
+    let app = app.restart().await;
+    assert!(claim(&app).await.is_none(), "its worker may be alive");
+    app.clock.advance(LEASE_SECONDS + 1);
+    assert_eq!(claim(&app).await.unwrap().crashes, 1);
+    app.stop().await;
 }
 
 /// Keys that the stopped server's store holds.

@@ -43,6 +43,7 @@ mod share;
 mod slow_clients;
 mod sockets;
 mod sse;
+mod starting;
 mod stopping;
 mod upgrade;
 mod upload;

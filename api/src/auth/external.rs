@@ -80,12 +80,12 @@ impl AuthService {
             email = "";
         }
         let mut key = email_key(email);
-        let is_taken = user::Entity::find()
+        let address_taken = user::Entity::find()
             .filter(user::Column::EmailKey.eq(&key))
             .one(&*txn)
             .await?
             .is_some();
-        if email.is_empty() || is_taken {
+        if email.is_empty() || address_taken {
             // No address can be an id.
             (email, key) = ("", id.to_string());
         }

@@ -20,11 +20,14 @@ const OPERATIONS_CONNECTIONS: usize = 64;
 /// Serves the API until it is told to stop.
 ///
 /// # Errors
-/// Where it cannot start: the port is taken, the database does not answer.
+/// Where it cannot start: the port is taken, the database does not answer, nobody would do the work.
 #[expect(clippy::print_stdout, reason = "the one line that says where to look")]
 pub async fn serve(mut config: Config, worker: bool) -> Result<()> {
     let telemetry = telemetry::start(&config)?;
     config.worker.enabled &= worker;
+    if !config.worker.enabled {
+        config.check_apart()?;
+    }
     let listen = config.listen;
     // Taken before anything else starts: a port in use is the commonest reason to fail.
     let listener = TcpListener::bind(listen).await.with_context(|| {
@@ -54,6 +57,7 @@ pub async fn serve(mut config: Config, worker: bool) -> Result<()> {
 /// Where it cannot start.
 pub async fn work(config: Config) -> Result<()> {
     let telemetry = telemetry::start(&config)?;
+    config.check_apart()?;
     let operations = operations_listener(&config).await?;
     let app = App::start(config, Clock::system()).await?;
     let operations = serve_operations(operations, &app);

@@ -36,9 +36,17 @@ pub(super) fn is_well_formed(url: &str) -> bool {
     url.starts_with("sqlite:") || reqwest::Url::parse(url).is_ok()
 }
 
+/// Whether a password that was not percent-encoded may have ended the part of the address for user,
+/// password and host too early: the driver then takes a piece of the password for the host.
+pub(super) fn may_split_password(url: &str) -> bool {
+    let rest = url.split_once("://").map_or("", |(_, rest)| rest);
+    let before = rest.rsplit_once('@').map_or("", |(before, _)| before);
+    !url.starts_with("sqlite:") && before.contains(':') && before.contains(['/', '?', '#'])
+}
+
 /// Host, port and database of a normal address; nothing of user, password or parameters. Empty where
 /// that cannot be told apart for sure.
-pub(super) fn shown(url: &str) -> String {
+pub(crate) fn shown(url: &str) -> String {
     if let Some(file) = url.strip_prefix("sqlite:") {
         let file = file.split('?').next().unwrap_or_default();
         return file.trim_start_matches("//").to_owned();
@@ -46,8 +54,7 @@ pub(super) fn shown(url: &str) -> String {
     let Ok(parsed) = reqwest::Url::parse(url) else {
         return String::new();
     };
-    // A password with a `/` that was not encoded: it would be taken for the database.
-    if parsed.path().contains('@') || parsed.fragment().is_some() {
+    if may_split_password(url) || parsed.fragment().is_some() {
         return String::new();
     }
     let port = match (parsed.port(), parsed.scheme()) {
@@ -84,11 +91,24 @@ mod tests {
             ("mysql://u:12/hunter2@h/x", ""),
             ("mysql://u:1#hunter2@h/x", ""),
             ("mysql://u:hunter2/a@h/x", ""),
+            ("mysql://u:12?hunter2@h/x", ""),
+            ("mysql://u:p@hunter2/a@h/x", ""),
             ("sqlite://a/b.db?mode=rwc", "a/b.db"),
         ] {
             assert_eq!(shown(url), expected, "{url}");
         }
         assert!(!is_well_formed("mysql://u:hunter2/a@h/x"));
+    }
+
+    #[test]
+    fn passwords_that_end_too_early_are_suspected() {
+        for split in ["u:12/a@h/x", "u:12?a@h/x", "u:12#a@h/x", "u:p@s/s@h/x"] {
+            assert!(may_split_password(&format!("mysql://{split}")), "{split}");
+        }
+        for whole in ["u:p@h/x", "u:p@ss@h/x", "u@h/x", "h/x?a=b", "u:p@h/x?a=b#c"] {
+            assert!(!may_split_password(&format!("mysql://{whole}")), "{whole}");
+        }
+        assert!(!may_split_password("sqlite://a:b/c@d.db"));
     }
 
     #[test]

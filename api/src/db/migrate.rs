@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use migration::MigratorTrait as _;
 use sea_orm::{
-    ConnectOptions, ConnectionTrait as _, Database, DatabaseConnection, DbBackend, DbErr,
+    ConnectOptions, ConnectionTrait as _, DatabaseConnection, DbBackend, DbErr,
     SqliteTransactionMode, TransactionOptions, TransactionTrait as _,
 };
 
-use super::sqlite;
+use super::{reach, sqlite};
 
 /// How long one process waits for another that migrates.
 const WAIT: Duration = Duration::from_secs(600);
@@ -29,7 +29,7 @@ pub async fn migrate(url: &str) -> Result<(), DbErr> {
     let mut options = ConnectOptions::new(url);
     // One connection, that is one session: it holds the lock, and the lock ends with it.
     options.max_connections(1).sqlx_logging(false);
-    let connection = Database::connect(options).await?;
+    let connection = reach::connect(options).await?;
     let migrated = match lock(&connection).await {
         Ok(()) => migration::Migrator::up(&connection, None).await,
         Err(error) => Err(error),

@@ -59,7 +59,9 @@ pub(super) async fn page(client: &Client, gallery: &Gallery) -> Result<String> {
         .flat_map(|photo| &photo.faces)
         .any(|face| face.person.is_none());
     let unknown = if strangers {
-        "<p>A face with a ? belongs to nobody: it is too small, blurred or turned away to tell whose it is.</p>"
+        // What `analysis::quality` asks of a face that founds a person, in words.
+        "<p>A face with a ? resembles nobody who was found, and does not show enough to begin a person of its own: \
+         it may look more than 45&deg; aside, up or down, be small, blurred or dark, or hardly pass for a face.</p>"
     } else {
         ""
     };

@@ -254,6 +254,26 @@ async fn claim_once(
     Ok(Look::Raced)
 }
 
+/// Ends every lease: the jobs are due now. What a claim left on the rows stays, so that the next one
+/// counts the worker's death. Only for whoever knows that no worker of this database is alive; one that
+/// is after all writes nothing once its job is claimed again. Answers how many there were.
+///
+/// # Errors
+/// The database's.
+pub async fn end_leases(connection: &impl ConnectionTrait, now: Timestamp) -> Result<u64> {
+    let change = job::ActiveModel {
+        available_at: Set(now),
+        ..Default::default()
+    };
+    let ended = job::Entity::update_many()
+        .set(change)
+        .filter(job::Column::LeaseToken.is_not_null())
+        .filter(job::Column::AvailableAt.gt(now))
+        .exec(connection)
+        .await?;
+    Ok(ended.rows_affected)
+}
+
 /// Finishes the lease within the transaction that holds the job's result: deletes the job, or puts
 /// it back where a later generation was asked for meanwhile.
 ///

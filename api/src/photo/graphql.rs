@@ -67,7 +67,7 @@ impl Photo {
         Ok(gallery.map(Gallery::from).ok_or(Error::NotFound)?)
     }
 
-    /// File name as the uploader's device told it.
+    /// File name as the uploader's device told it, without what `PhotoUploadInput.filename` leaves out.
     async fn filename(&self) -> &str {
         &self.0.filename
     }

@@ -20,7 +20,8 @@ use crate::storage::PresignedPut;
 pub struct PhotoUploadInput {
     /// The client's own name for the file; given back with its result.
     pub client_ref: Option<String>,
-    /// File name, shown to people: 1 to 255 characters of any kind.
+    /// File name, shown to people: 1 to 255 characters. Blanks around it are left out, and so are control characters
+    /// and those that turn the direction of text: a device made the name, and no photo is refused for it.
     pub filename: String,
     /// MIME type: `image/jpeg`, `image/png` or `image/webp`.
     pub content_type: String,

@@ -186,8 +186,9 @@ pub fn check_file(
     }
 }
 
-/// The name without control characters and outer blanks. Slashes and dots stay: it is shown to
-/// people and never part of a path.
+/// The name without outer blanks, control characters and what turns the direction of text. They are
+/// left out, not refused as in names that people write: a device made this one, and whoever sends the
+/// photo cannot mend it. Slashes and dots stay: it is shown to people and never part of a path.
 fn filename(text: &str) -> Option<String> {
     let clean: String = text.chars().filter(|c| is_plain_char(*c)).collect();
     let clean = clean.trim();

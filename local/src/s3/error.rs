@@ -16,6 +16,16 @@ pub(super) fn custom(
     error
 }
 
+/// Something of ours failed. It is told in the log here: what s3s says of it is not shown.
+pub(super) fn internal<E>(error: E) -> S3Error
+where
+    E: std::error::Error + Send + Sync + 'static,
+{
+    let cause: &dyn std::error::Error = &error;
+    tracing::error!(cause, "the local S3 failed");
+    S3Error::internal_error(error)
+}
+
 /// The disk is full. S3 itself has no such answer; clients try again after any 5xx.
 pub(super) fn full() -> S3Error {
     tracing::error!("the disk of the local S3 is full");

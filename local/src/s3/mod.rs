@@ -43,7 +43,7 @@ use http::{HeaderName, HeaderValue, Method, Response, StatusCode};
 use s3s::auth::{S3Auth, SecretKey};
 use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s::{Body, S3Error, S3ErrorCode, S3Result, s3_error};
-use tracing::error;
+use tracing::{error, warn};
 
 use crate::sigv4::CredentialStore;
 use crate::{LocalError, ObjectError, ObjectSource, clock};
@@ -93,7 +93,7 @@ impl S3 {
 
     /// Answers one request.
     pub(crate) async fn call(&self, mut request: Parts, body: Body) -> Response<Body> {
-        let method = request.method.clone();
+        let (method, path) = (request.method.clone(), request.uri.path().to_owned());
         let origin = request.headers.get(ORIGIN).cloned();
         let bucket = bucket_of(&request);
         let answered = if method == Method::OPTIONS {
@@ -118,6 +118,10 @@ impl S3 {
             && let Ok(rules) = self.store.cors_rules(&bucket).await
         {
             cors::annotate(&rules, origin, &method, response.headers_mut());
+        }
+        if response.status() == StatusCode::FORBIDDEN {
+            let code = code_of(&response);
+            warn!(%method, path, code, "the local S3 refused a request");
         }
         finish(&mut response);
         response
@@ -150,6 +154,15 @@ pub(crate) fn error_response(error: S3Error) -> Response<Body> {
         *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
         response
     })
+}
+
+/// The code that the document of a refusal names.
+fn code_of(response: &Response<Body>) -> Option<String> {
+    let document = response.body().bytes()?;
+    let document = std::str::from_utf8(&document).ok()?;
+    let (_, rest) = document.split_once("<Code>")?;
+    let (code, _) = rest.split_once("</Code>")?;
+    Some(code.to_owned())
 }
 
 fn finish(response: &mut Response<Body>) {

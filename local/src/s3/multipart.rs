@@ -341,8 +341,10 @@ pub(super) async fn complete(
         kind: None,
     })?;
     let etags: Vec<String> = parts.into_iter().map(|part| part.etag).collect();
-    let etag = multipart_etag(&etags)
-        .ok_or_else(|| s3_error!(InternalError, "A part has no entity tag"))?;
+    let etag = multipart_etag(&etags).ok_or_else(|| {
+        tracing::error!("a part in the index of the local S3 has no entity tag");
+        s3_error!(InternalError, "A part has no entity tag")
+    })?;
     let entry = Entry {
         size,
         etag: etag.clone(),

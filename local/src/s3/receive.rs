@@ -13,7 +13,7 @@ use s3s::dto::StreamingBlob;
 use s3s::{S3Error, S3Request, S3Result, TrailingHeaders, s3_error};
 
 use super::checksum::{Algorithm, Checksums, Digester};
-use super::error::{custom, full};
+use super::error::{custom, full, internal};
 use super::files::{Files, Temporary};
 use super::index::Blob;
 
@@ -210,16 +210,14 @@ impl Sink {
 pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> S3Result<T> + Send + 'static,
 ) -> S3Result<T> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .map_err(S3Error::internal_error)?
+    tokio::task::spawn_blocking(work).await.map_err(internal)?
 }
 
 /// What the disk's refusal is to a client.
 pub(super) fn disk(error: std::io::Error) -> S3Error {
     match error.kind() {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => full(),
-        _ => S3Error::internal_error(error),
+        _ => internal(error),
     }
 }
 

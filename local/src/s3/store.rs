@@ -11,6 +11,7 @@ use s3s::{Body, S3Error, S3Result, s3_error};
 use tracing::info;
 
 use super::cors::{CorsCache, CorsRule};
+use super::error::internal;
 use super::files::Files;
 use super::index::{Blob, Condition, Entry, Index, IndexError};
 use super::receive::blocking;
@@ -100,7 +101,7 @@ impl Store {
             answer
         })
         .await
-        .map_err(S3Error::internal_error)?
+        .map_err(internal)?
         .map_err(S3Error::from)
     }
 
@@ -153,7 +154,7 @@ impl Store {
                 blobs.iter().map(|blob| files.link(blob)).collect();
             // Until here the source's files were held.
             drop(source);
-            linked.map_err(S3Error::internal_error)
+            linked.map_err(internal)
         })
         .await?;
         Ok((entry, linked))
@@ -169,7 +170,7 @@ impl Store {
                 Ok(0..entry.size)
             })
             .await?;
-        blocking(move || source.read_all().map_err(S3Error::internal_error)).await
+        blocking(move || source.read_all().map_err(internal)).await
     }
 
     /// The CORS rules of a bucket; none when there is no such bucket.
@@ -208,7 +209,7 @@ impl Store {
 /// A body for s3s: from memory in one trip to the disk when small, in pieces otherwise.
 pub(super) async fn body(source: Source) -> S3Result<StreamingBlob> {
     if source.is_small() {
-        let bytes = blocking(move || source.read_all().map_err(S3Error::internal_error)).await?;
+        let bytes = blocking(move || source.read_all().map_err(internal)).await?;
         return Ok(StreamingBlob::from(Body::from(bytes)));
     }
     Ok(StreamingBlob::new(source.into_stream()))

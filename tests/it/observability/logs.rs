@@ -205,6 +205,41 @@ async fn log_of_a_life(environment: &[(&str, &str)]) -> Vec<Value> {
     lines
 }
 
+#[tokio::test]
+async fn a_wrong_signature_at_the_local_s3_is_one_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = TestDatabase::create(folder.path()).await;
+    let mut server = Process::start("serve", folder.path(), &[("DATABASE_URI", &database.url)]);
+    let ada = Actor::at(&server.url, "ada").await;
+    let gallery = ada.gallery("g").await;
+    let picture = pictures::plain("a.jpg", 1);
+    let mut target = ada.request(&gallery, &[picture.file()]).await.remove(0)["target"].take();
+    let mut secrets = vec![text(&target["url"])];
+    let (rest, signature) = secrets[0].split_once("X-Amz-Signature=").unwrap();
+    // Of the same length, and surely another one.
+    let wrong: String = signature[..64].chars().rev().collect();
+    target["url"] = json!(format!("{rest}X-Amz-Signature={wrong}{}", &signature[64..]));
+    let signature = signature[..64].to_owned();
+    secrets.extend([signature, wrong]);
+    assert_eq!(ada.put(&target, &picture.bytes).await.0, 403);
+    let line = server.line("the local S3 refused a request").await;
+    assert_eq!(
+        (&line["level"], &line["code"]),
+        (&json!("WARN"), &json!("SignatureDoesNotMatch"))
+    );
+    server.stop().await;
+    let loud = |line: &&Value| line["level"] == "WARN" || line["level"] == "ERROR";
+    let lines = server.lines();
+    let loud: Vec<&Value> = lines.iter().filter(loud).collect();
+    assert_eq!(loud.len(), 1, "{loud:#?}");
+    let log = server.text();
+    assert!(
+        secrets.iter().all(|secret| !log.contains(secret.as_str())),
+        "{log}"
+    );
+    database.drop().await;
+}
+
 /// Takes the objects away from under the server, as a disk that went.
 fn break_store(folder: &std::path::Path) {
     let blobs = folder.join("data/s3/blobs");

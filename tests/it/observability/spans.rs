@@ -4,9 +4,8 @@ use std::sync::{Arc, Mutex};
 
 use axum::body::Bytes;
 use axum::routing::post;
-use harness::Actor;
 use harness::database::TestDatabase;
-use harness::pictures;
+use harness::{Actor, app, aws, pictures};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::KeyValue;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
@@ -189,7 +188,13 @@ fn an_endpoint_that_cannot_work_is_named_at_the_start() {
 async fn a_worker_shows_its_metrics_and_stops_when_told() {
     let folder = tempfile::tempdir().unwrap();
     let database = TestDatabase::create(folder.path()).await;
-    let mut worker = Process::start("worker", folder.path(), &[("DATABASE_URI", &database.url)]);
+    let bucket = aws::bucket(&aws::s3()).await;
+    let settings = app::settings(&folder.path().join("data"), &database.url, &bucket);
+    let settings: Vec<(&str, &str)> = settings
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .collect();
+    let mut worker = Process::start("worker", folder.path(), &settings);
     let url = worker.operations().await;
     let ready = super::process::until("ready worker", async || {
         let answer = reqwest::get(format!("{url}/health/ready")).await.ok()?;

@@ -152,7 +152,7 @@ impl From<IndexError> for S3Error {
                 "At least one of the pre-conditions you specified did not hold"
             ),
             IndexError::Full => super::error::full(),
-            IndexError::Database(_) | IndexError::Corrupt(_) => Self::internal_error(error),
+            IndexError::Database(_) | IndexError::Corrupt(_) => super::error::internal(error),
         }
     }
 }
