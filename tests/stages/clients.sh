@@ -53,3 +53,21 @@ stage_subscriptions() {
   "$EVENTGALLERY" samples "$SCRATCH/photos"
   node "$SCRATCH/follow.mjs" "$API" "$SCRATCH/photos"
 }
+
+stage_persisted() {
+  need_npm
+  need_scratch
+  npm_folder persisted
+  mkdir "$SCRATCH/drive"
+  cp tests/clients/drive/checks.mjs "$SCRATCH/drive"
+  cp schema.graphql "$SCRATCH/persisted"
+  (cd "$SCRATCH/persisted" && npm run manifests)
+  local mode addresses=()
+  for mode in apq off; do
+    GRAPHQL_PERSISTED=$mode start_api 0
+    addresses+=("$API")
+  done
+  GRAPHQL_PERSISTED=trusted-only GRAPHQL_MANIFEST=$SCRATCH/persisted/manifests start_api 0
+  (cd "$SCRATCH/persisted" && node drive.mjs "${addresses[@]}" "$API")
+  ! grep 'what the schema does not have' "$FOLDER.log" || die "a manifest of this schema asks for more"
+}

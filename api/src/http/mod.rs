@@ -39,7 +39,7 @@ use crate::auth::service::AuthService;
 use crate::clock::Clock;
 use crate::db::Db;
 use crate::graphql::Services;
-use crate::graphql::documents::Documents;
+use crate::graphql::documents::{Documents, Unknown};
 use crate::graphql::execute::Executor;
 use crate::graphql::loaders::Sources;
 use crate::metrics::Metrics;
@@ -104,6 +104,13 @@ pub fn router(door: Door) -> Router {
     if door.documents.trusted() > 0 {
         let documents = door.documents.trusted();
         tracing::info!(documents, "trusted documents are known");
+        for Unknown { id, name } in door.documents.unknown() {
+            tracing::warn!(
+                document = id,
+                unknown = name,
+                "a trusted document asks for what the schema does not have"
+            );
+        }
     }
     let sources = Sources {
         services: door.services,

@@ -4,10 +4,13 @@
 //! Pure: no I/O, no clock, no schema but the table made of its text. A crate of its own, small enough
 //! to be fuzzed with instrumentation (`tests/fuzz`).
 
+pub mod definitions;
 pub mod literals;
 pub mod opaque;
 pub mod price;
 pub mod problem;
 pub mod shape;
+mod tokens;
+pub mod unknown;
 pub mod variables;
 pub mod weight;

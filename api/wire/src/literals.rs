@@ -7,6 +7,7 @@
 use std::collections::HashSet;
 
 use super::problem::Problem;
+use super::tokens::{Tokens, is_name};
 
 /// Refuses a document in which an input object has two fields, or a field or directive two
 /// arguments, of one name. The document is known to parse.
@@ -18,7 +19,7 @@ pub fn check_unique(document: &str) -> Result<(), Problem> {
     // selection sets.
     let mut open: Vec<HashSet<&str>> = Vec::new();
     let mut name = None;
-    for token in Tokens(document) {
+    for token in Tokens::of(document) {
         match token {
             "(" => open.push(HashSet::new()),
             "{" if !open.is_empty() => open.push(HashSet::new()),
@@ -40,61 +41,6 @@ pub fn check_unique(document: &str) -> Result<(), Problem> {
     Ok(())
 }
 
-fn is_name(c: char) -> bool {
-    c == '_' || c.is_ascii_alphanumeric()
-}
-
-/// What the language is made of, without what means nothing. Strings come as their first quote.
-struct Tokens<'a>(&'a str);
-
-impl<'a> Iterator for Tokens<'a> {
-    type Item = &'a str;
-
-    fn next(&mut self) -> Option<&'a str> {
-        loop {
-            let text = self.0;
-            let first = text.chars().next()?;
-            let length = match first {
-                '#' => text.find(['\n', '\r']).unwrap_or(text.len()),
-                '"' => string(text),
-                // With its name it is none of an argument.
-                '$' => 1 + word(&text[1..]),
-                _ if is_name(first) => word(text),
-                _ => first.len_utf8(),
-            };
-            self.0 = &text[length..];
-            match first {
-                '#' => {}
-                '"' => return Some("\""),
-                _ => return Some(&text[..length]),
-            }
-        }
-    }
-}
-
-fn word(text: &str) -> usize {
-    text.find(|c| !is_name(c)).unwrap_or(text.len())
-}
-
-/// Length of the string that the text begins with.
-fn string(text: &str) -> usize {
-    let (quote, escapes): (&str, &[&str]) = match text.strip_prefix("\"\"\"") {
-        Some(_) => ("\"\"\"", &["\\\"\"\""]),
-        None => ("\"", &["\\\\", "\\\""]),
-    };
-    let mut at = quote.len();
-    while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
-        if rest.starts_with(quote) {
-            return at + quote.len();
-        }
-        at += match escapes.iter().find(|escape| rest.starts_with(**escape)) {
-            Some(escape) => escape.len(),
-            None => rest.chars().next().map_or(1, char::len_utf8),
-        };
-    }
-    text.len()
-}
-
 #[cfg(test)]
 mod tests {
     use async_graphql_parser::parse_query;
@@ -112,6 +58,8 @@ mod tests {
             ("{ a { b(x: 1, x: 2) } }", "x"),
             ("{ a @skip(if: true, if: false) }", "if"),
             ("{ a(f: { x: $x, x: $x }) }", "x"),
+            ("{ a(f: { x : 1, x\n: 1 }) }", "x"),
+            ("{ a(f: { x#\n: 1, \u{feff}x\t, : 1 }) }", "x"),
         ] {
             parse_query(document).expect(document);
             let problem = check_unique(document).expect_err(document);

@@ -16,6 +16,8 @@ pub struct Shape {
     outputs: HashMap<String, HashMap<String, Field>>,
     inputs: HashMap<String, HashMap<String, Input>>,
     enums: HashMap<String, HashSet<String>>,
+    /// Names of unions and scalars, which have no fields.
+    others: HashSet<String>,
     /// Names of the root types.
     pub roots: Roots,
 }
@@ -126,7 +128,9 @@ impl Shape {
                 let names = names.map(|value| value.node.value.node.to_string());
                 self.enums.insert(name.to_owned(), names.collect());
             }
-            TypeKind::Union(_) | TypeKind::Scalar => {}
+            TypeKind::Union(_) | TypeKind::Scalar => {
+                self.others.insert(name.to_owned());
+            }
         }
     }
 
@@ -134,6 +138,16 @@ impl Shape {
     #[must_use]
     pub fn field(&self, ty: &str, field: &str) -> Option<&Field> {
         self.outputs.get(ty)?.get(field)
+    }
+
+    /// Whether there is a type of this name, ours or the specification's.
+    #[must_use]
+    pub fn has_type(&self, name: &str) -> bool {
+        self.outputs.contains_key(name)
+            || self.inputs.contains_key(name)
+            || self.enums.contains_key(name)
+            || self.others.contains(name)
+            || matches!(name, "ID" | "String" | "Boolean" | "Int" | "Float")
     }
 
     /// What the named input type is.
@@ -182,7 +196,8 @@ fn input(definition: InputValueDefinition) -> (String, Input) {
     (definition.name.node.to_string(), input)
 }
 
-fn base_name(ty: &Type) -> &str {
+/// The name of a type without list and non-null.
+pub(super) fn base_name(ty: &Type) -> &str {
     match &ty.base {
         BaseType::Named(name) => name,
         BaseType::List(inner) => base_name(inner),

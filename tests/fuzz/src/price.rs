@@ -9,7 +9,7 @@ use libfuzzer_sys::fuzz_target;
 use std::sync::LazyLock;
 use wire::price::{self, LIMITS};
 use wire::shape::Shape;
-use wire::{literals, variables, weight};
+use wire::{definitions, literals, unknown, variables, weight};
 
 /// The schema itself.
 static SHAPE: LazyLock<Shape> = LazyLock::new(|| {
@@ -26,10 +26,14 @@ fuzz_target!(|data: &[u8]| {
     let json = serde_json::from_slice(parts.next().unwrap_or_default());
     let variables = Variables::from_json(json.unwrap_or_default());
     let _ = literals::check_unique(text);
+    let pieces = definitions::split(text);
     let Ok(document) = async_graphql_parser::parse_query(text) else {
         return;
     };
     let written = written(&document);
+    let count = document.operations.iter().count() + document.fragments.len();
+    // And comments behind the last one.
+    assert!((count..=count + 1).contains(&pieces.len()), "{pieces:?}");
     for (_, operation) in document.operations.iter() {
         let priced = price::check(&document, operation, &variables, &SHAPE, &LIMITS);
         let cost = match &priced {
@@ -45,6 +49,7 @@ fuzz_target!(|data: &[u8]| {
             let real = visited(set, &document);
             assert!(real <= cost.selections, "{real} of {}", cost.selections);
             assert!(weight::weigh(&document) > 0);
+            let _ = unknown::first(&document, &SHAPE);
         }
         let _ = variables::check(&operation.node, &variables, &SHAPE, &LIMITS);
     }

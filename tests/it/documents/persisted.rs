@@ -343,3 +343,73 @@ async fn where_only_trusted_documents_run_no_other_does() {
     assert_eq!(page.send().await.unwrap().status(), 406);
     app.stop().await;
 }
+
+/// Apollo's generator sorts definitions by their names; its clients send them as the app has them: with a
+/// subscription over a WebSocket beside the id.
+#[tokio::test]
+async fn trusted_definitions_come_in_any_order() {
+    const QUERY: &str = "query V { viewer { ...Name ...Mail } }";
+    const NAME: &str = "fragment Name on User { name }";
+    const MAIL: &str = "fragment Mail on User { email }";
+    let folder = tempfile::tempdir().unwrap();
+    let manifest = folder.path().join("web.json");
+    let body = format!("{QUERY}\n\n{MAIL}\n\n{NAME}");
+    let operation = json!({ "id": "v", "name": "V", "type": "query", "body": body });
+    let register = json!({ "id": "register", "name": "R", "type": "mutation",
+        "body": "mutation R($input: RegisterInput!) { register(input: $input) { accessToken } }" });
+    let written = json!({ "format": "apollo-persisted-query-manifest", "version": 1,
+        "operations": [operation, register] });
+    std::fs::write(&manifest, written.to_string()).unwrap();
+    let manifest = manifest.display().to_string();
+    let settings = [
+        ("GRAPHQL_PERSISTED", "trusted-only"),
+        ("GRAPHQL_MANIFEST", manifest.as_str()),
+    ];
+    let app = TestApp::with(&settings).await;
+    let mut ada = app.anonymous();
+    let input =
+        json!({ "email": "ada@example.com", "name": "Ada", "password": "correct horse battery" });
+    let register = json!({ "doc_id": "register", "variables": { "input": input } });
+    let registered = ada.ask(Transport::Post, &register).await.body;
+    ada.token = registered["data"]["register"]["accessToken"]
+        .as_str()
+        .map(str::to_owned);
+
+    let sent = format!("{QUERY}\n\n{NAME}\n\n{MAIL}");
+    let expected = json!({ "viewer": { "name": "Ada", "email": "ada@example.com" } });
+    for transport in Transport::ALL {
+        for body in [
+            json!({ "query": sent }),
+            json!({ "query": sent, "extensions": apollo("v") }),
+            json!({ "query": sent, "documentId": "v" }),
+            registers(&sent),
+        ] {
+            let answer = ada.ask(transport, &body).await;
+            assert_eq!(answer.body["data"], expected, "{transport:?} {body}");
+        }
+        let other = format!("{sent}\n\nfragment Id on User {{ id }}");
+        let alone = ada.ask(transport, &json!({ "query": other })).await;
+        assert_eq!(alone.code(), "QUERY_NOT_TRUSTED", "{transport:?}");
+        let named = json!({ "query": other, "extensions": apollo("v") });
+        assert_eq!(ada.ask(transport, &named).await.code(), "BAD_REQUEST");
+    }
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn a_document_of_a_newer_release_is_refused_when_it_is_called() {
+    let folder = tempfile::tempdir().unwrap();
+    let manifest = folder.path().join("newer.json");
+    let written = json!({ "v": VIEWER, "newer": "query N { viewer { shoeSize } }" });
+    std::fs::write(&manifest, written.to_string()).unwrap();
+    let manifest = manifest.display().to_string();
+    let app = TestApp::with(&[("GRAPHQL_MANIFEST", &manifest)]).await;
+    let ada = app.user("ada").await;
+    for transport in Transport::ALL {
+        let answer = ada.ask(transport, &json!({ "documentId": "newer" })).await;
+        assert_eq!(answer.code(), "GRAPHQL_VALIDATION_FAILED", "{transport:?}");
+        let answer = ada.ask(transport, &json!({ "documentId": "v" })).await;
+        assert_eq!(answer.code(), "", "{transport:?}");
+    }
+    app.stop().await;
+}

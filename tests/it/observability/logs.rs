@@ -31,6 +31,39 @@ async fn all_of_our_own_log_tells_no_secrets() {
     );
 }
 
+#[tokio::test]
+async fn a_manifest_of_another_release_is_a_warning_a_document() {
+    const TOLD: &str = "a trusted document asks for what the schema does not have";
+    let folder = tempfile::tempdir().unwrap();
+    let database = TestDatabase::create(folder.path()).await;
+    let manifest = folder.path().join("newer.json");
+    let written = json!({ "known": "{ viewer { id } }", "one": "{ viewer { shoeSize hat } hat }",
+        "other": "query($f: Future) { viewer { id } }" });
+    std::fs::write(&manifest, written.to_string()).unwrap();
+    let manifest = manifest.display().to_string();
+    let environment = [
+        ("DATABASE_URI", database.url.as_str()),
+        ("GRAPHQL_MANIFEST", &manifest),
+    ];
+    let mut server = Process::start("serve", folder.path(), &environment);
+    server.line(TOLD).await;
+    server.stop().await;
+    let lines = server.lines();
+    let told: Vec<Value> = lines
+        .iter()
+        .filter(|line| line["message"] == TOLD)
+        .map(|line| json!([line["level"], line["document"], line["unknown"]]))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            json!(["WARN", "one", "User.shoeSize"]),
+            json!(["WARN", "other", "Future"])
+        ]
+    );
+    database.drop().await;
+}
+
 /// Everything that holds whatever is logged; the lines.
 async fn log_of_a_life(environment: &[(&str, &str)]) -> Vec<Value> {
     let folder = tempfile::tempdir().unwrap();

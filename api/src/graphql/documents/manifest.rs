@@ -9,8 +9,9 @@ use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use serde_json::Value;
 use wire::price::Limits;
 use wire::shape::Shape;
+use wire::unknown;
 
-use super::{Document, Hash, hash};
+use super::{Document, Hash, form, hash};
 
 /// Longest manifest in bytes.
 const MAX_BYTES: u64 = 32 * 1024 * 1024;
@@ -22,6 +23,19 @@ const APOLLO: &str = "apollo-persisted-query-manifest";
 pub(super) struct Trusted {
     by_id: HashMap<String, Arc<Document>>,
     by_hash: HashMap<Hash, Arc<Document>>,
+    /// By their definitions: see [`form`].
+    by_form: HashMap<Hash, Arc<Document>>,
+    unknown: Vec<Unknown>,
+}
+
+/// A document of a manifest that asks for what the schema does not have. That is no fault where a newer
+/// client's manifest is there before the newer server; called now, it is refused as any other text.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Unknown {
+    /// The document's, in its manifest.
+    pub id: String,
+    /// What the schema does not have: the first of it, `Type` or `Type.field`.
+    pub name: String,
 }
 
 impl Trusted {
@@ -44,6 +58,16 @@ impl Trusted {
         self.by_hash.get(hash).cloned()
     }
 
+    /// The same definitions, in any order.
+    pub(super) fn by_text(&self, text: &str) -> Option<Arc<Document>> {
+        self.by_form.get(&form(text)).cloned()
+    }
+
+    /// In the order of files and ids.
+    pub(super) fn unknown(&self) -> &[Unknown] {
+        &self.unknown
+    }
+
     pub(super) fn len(&self) -> usize {
         self.by_hash.len()
     }
@@ -61,14 +85,19 @@ impl Trusted {
 
     fn add(&mut self, id: &str, text: &str, shape: &Shape, limits: &Limits) -> Result<()> {
         ensure!(!id.is_empty(), "has no id");
-        let hash = hash(text);
-        let document = match self.by_hash(&hash) {
-            Some(document) => document,
+        let form = form(text);
+        let document = match self.by_form.get(&form) {
+            Some(document) => Arc::clone(document),
             None => {
                 let mut document = Document::parse(text).map_err(|p| anyhow!(p.message))?;
                 document
                     .price(shape, limits)
                     .map_err(|problem| anyhow!(problem.message))?;
+                let unknown = unknown::first(&document.parsed, shape);
+                self.unknown.extend(unknown.map(|name| Unknown {
+                    id: id.to_owned(),
+                    name,
+                }));
                 Arc::new(document)
             }
         };
@@ -78,7 +107,8 @@ impl Trusted {
             before.is_none_or(|before| Arc::ptr_eq(&before, &document)),
             "has the id of another one"
         );
-        self.by_hash.insert(hash, document);
+        self.by_form.insert(form, Arc::clone(&document));
+        self.by_hash.insert(hash(text), document);
         Ok(())
     }
 }

@@ -15,6 +15,7 @@ use async_graphql::Variables;
 use async_graphql::parser::Pos;
 use async_graphql::parser::types::{ExecutableDocument, OperationDefinition};
 use sha2::{Digest as _, Sha256};
+use wire::definitions;
 use wire::price::{self, Cost, LIMITS, Limits};
 use wire::shape::Shape;
 use wire::weight;
@@ -24,6 +25,7 @@ use super::schema;
 use crate::config;
 use cache::Cache;
 use manifest::Trusted;
+pub use manifest::Unknown;
 
 /// Longest document in bytes.
 pub const MAX_QUERY_BYTES: usize = 100 * 1024;
@@ -88,6 +90,15 @@ fn from_hex(text: &str) -> Option<Hash> {
 
 fn hash(text: &str) -> Hash {
     Sha256::digest(text.as_bytes()).into()
+}
+
+/// Of a text's definitions, each byte for byte, in whatever order: Apollo's generator sorts them, its
+/// clients send them as the app has them.
+fn form(text: &str) -> Hash {
+    let definitions = definitions::split(text).into_iter();
+    let mut hashes: Vec<Hash> = definitions.map(hash).collect();
+    hashes.sort_unstable();
+    Sha256::digest(hashes.concat()).into()
 }
 
 /// A document that is parsed.
@@ -228,6 +239,12 @@ impl Documents {
         self.trusted.len()
     }
 
+    /// Which of them ask for what the schema does not have.
+    #[must_use]
+    pub fn unknown(&self) -> &[Unknown] {
+        self.trusted.unknown()
+    }
+
     /// The schema as a table.
     #[must_use]
     pub fn shape(&self) -> &Shape {
@@ -268,11 +285,8 @@ impl Documents {
 
     fn by_text(&self, text: &str) -> Result<Arc<Document>, Problem> {
         match self.mode {
-            // Byte for byte the same: then it does not matter that it came as text.
-            Mode::TrustedOnly => self
-                .trusted
-                .by_hash(&hash(text))
-                .ok_or_else(Problem::not_trusted),
+            // The same definitions: then it does not matter that they came as text.
+            Mode::TrustedOnly => self.trusted.by_text(text).ok_or_else(Problem::not_trusted),
             Mode::Off | Mode::Apq => Document::parse(text).map(Arc::new),
         }
     }
@@ -296,18 +310,17 @@ impl Documents {
             return Document::parse(text).map(|document| found(Arc::new(document)));
         }
         let hash = hash(text);
-        let known = self.by_hash(&hash);
         if reference.hash != Some(hash) {
             // An id of a manifest stands for one document.
             let named = self.trusted.by_id(&reference.id);
-            return match (named, known) {
-                (Some(named), Some(known)) if Arc::ptr_eq(&named, &known) => Ok(found(named)),
+            return match (named, self.trusted.by_text(text)) {
+                (Some(named), Some(meant)) if Arc::ptr_eq(&named, &meant) => Ok(found(named)),
                 _ => Err(mismatch()),
             };
         }
-        match (known, self.mode) {
+        match (self.by_hash(&hash), self.mode) {
             (Some(document), _) => Ok(found(document)),
-            (None, Mode::TrustedOnly) => Err(Problem::not_trusted()),
+            (None, Mode::TrustedOnly) => self.by_text(text).map(found),
             (None, Mode::Off | Mode::Apq) => {
                 let mut document = Document::parse(text)?;
                 // What is wrong is told when the chosen operation is priced.

@@ -155,6 +155,71 @@ fn where_only_trusted_ones_run_no_other_does() {
 }
 
 #[test]
+fn definitions_stand_in_any_order() {
+    const SENT: &str = "query Q { ...B ...A }\n\nfragment B on Query { b: hello }\n\nfragment A on Query { a: hello }";
+    const WRITTEN: &str = "query Q { ...B ...A }\nfragment A on Query { a: hello }\nfragment B on Query { b: hello }\n";
+    let (_folder, file) = written(&apollo(&[("q", WRITTEN), ("a", A)]).to_string());
+    let trusted = documents(Mode::TrustedOnly, Some(&file)).unwrap();
+    let named = trusted
+        .find("", Some(&Reference::id("q".into())))
+        .unwrap()
+        .document;
+    let references = [
+        None,
+        Some(Reference::hash("q".into())),
+        Some(Reference::hash(hex_of(SENT))),
+    ];
+    for reference in &references {
+        let found = trusted.find(SENT, reference.as_ref()).unwrap();
+        assert!(Arc::ptr_eq(&found.document, &named) && found.registration.is_none());
+    }
+    let other = trusted.find(SENT, Some(&Reference::id("a".into())));
+    assert_eq!(code(other), "BAD_REQUEST");
+    // Fewer, more, or with other bytes in them.
+    let (query, fragments) = SENT.split_once("\n\n").unwrap();
+    for text in [
+        query.to_owned(),
+        fragments.to_owned(),
+        format!("{SENT} {A}"),
+        format!("{SENT} {query}"),
+        SENT.replace("{ a:", "{  a:"),
+    ] {
+        assert_eq!(
+            code(trusted.find(&text, None)),
+            "QUERY_NOT_TRUSTED",
+            "{text}"
+        );
+        let id = Reference::id("q".into());
+        assert_eq!(code(trusted.find(&text, Some(&id))), "BAD_REQUEST");
+    }
+    // Where clients register documents, a hash is that of the text.
+    let apq = documents(Mode::Apq, Some(&file)).unwrap();
+    let found = apq.find(SENT, Some(&Reference::hash(hex_of(SENT))));
+    assert!(found.unwrap().registration.is_some());
+    let id = Reference::hash("q".into());
+    assert_eq!(code(apq.find(SENT, Some(&id))), "found");
+}
+
+#[test]
+fn what_the_schema_does_not_have_is_told_once_a_document() {
+    let newer = "query N { newer other hello }";
+    let (folder, file) = written(&apollo(&[("b", newer), ("a", A), ("c", newer)]).to_string());
+    let older = json!({ "d": newer, "e": "{ pages(first: 1) { ... on Gone { id } } }" });
+    std::fs::write(folder.path().join("older.json"), older.to_string()).unwrap();
+    let documents = documents(Mode::TrustedOnly, Some(folder.path())).unwrap();
+    let unknown = |id: &str, name: &str| Unknown {
+        id: id.into(),
+        name: name.into(),
+    };
+    assert_eq!(
+        documents.unknown(),
+        [unknown("b", "Query.newer"), unknown("e", "Gone")]
+    );
+    assert_eq!(documents.trusted(), 3);
+    drop(file);
+}
+
+#[test]
 fn off_knows_none() {
     let documents = documents(Mode::Off, None).unwrap();
     assert_eq!(code(documents.find(A, None)), "found");
