@@ -70,6 +70,14 @@ impl Error {
         }
     }
 
+    /// Too many attempts: seconds to wait.
+    #[must_use]
+    pub fn rate_limited(retry_after_seconds: u64) -> Self {
+        Self::RateLimited {
+            retry_after_seconds,
+        }
+    }
+
     /// One expected outcome.
     pub fn user(code: UserErrorCode, field: &[&str], message: impl Into<String>) -> Self {
         Self::User(vec![UserError::new(code, field, message)])

@@ -137,6 +137,72 @@ async fn nobody_at_the_same_address_keeps_a_known_device_out() {
 }
 
 #[tokio::test]
+async fn a_known_device_has_its_own_attempts_and_no_others() {
+    let app = TestApp::with(&[("TRUSTED_PROXIES", "1")]).await;
+    let ada = app.user("ada").await;
+    let credentials = json!({ "email": ada.email, "password": ada.password });
+    let device = device_token(&app.anonymous(), "signIn", credentials).await;
+    let guess = json!({ "email": ada.email, "password": "a guess", "deviceToken": device });
+    let mut wrong = 0;
+    for n in 0..20 {
+        let address = format!("203.0.113.{n}");
+        let code = sign_in_with(&app, &address, guess.clone()).await;
+        wrong += u32::from(code == "WRONG_CREDENTIALS");
+    }
+    assert_eq!(wrong, 5, "from whatever network");
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn sign_ins_that_succeed_have_a_limit_too() {
+    let app = TestApp::start().await;
+    let ada = app.user("ada").await;
+    let field = format!(
+        "signIn(input: {{ email: \"{}\", password: \"{}\" }}) {{ accessToken }} ",
+        ada.email, ada.password
+    );
+    let aliases: String = (0..21).map(|n| format!("a{n}: {field}")).collect();
+    let mut codes = Vec::new();
+    for _ in 0..3 {
+        let (_, answer) = app
+            .anonymous()
+            .send(&format!("mutation {{ {aliases} }}"), json!({}))
+            .await;
+        codes.extend(answer["errors"].as_array().into_iter().flatten().map(|e| {
+            (
+                text(&e["extensions"]["code"]),
+                e["extensions"]["retryAfterSeconds"].clone(),
+            )
+        }));
+    }
+    assert_eq!(codes, vec![("RATE_LIMITED".to_owned(), json!(1)); 3]);
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn nobody_tries_addresses_by_naming_members() {
+    let app = TestApp::start().await;
+    let ada = app.user("ada").await;
+    let gallery = ada.gallery("g").await;
+    let name = |n: usize| {
+        format!(
+            "a{n}: setGalleryMember(input: {{ galleryId: \"{gallery}\", \
+             email: \"{n}@example.com\", role: VIEWER }}) {{ userErrors {{ code }} }} "
+        )
+    };
+    let mut refused = 0;
+    for round in 0..5 {
+        let aliases: String = (round * 21..(round + 1) * 21).map(name).collect();
+        let (_, answer) = ada
+            .send(&format!("mutation {{ {aliases} }}"), json!({}))
+            .await;
+        refused += answer["errors"].as_array().map_or(0, Vec::len);
+    }
+    assert_eq!(refused, 5, "of 105");
+    app.stop().await;
+}
+
+#[tokio::test]
 async fn a_device_is_known_as_long_as_the_password_stays_and_its_token_lives() {
     let app = TestApp::with(&[("TRUSTED_PROXIES", "1")]).await;
     let ada = app.user("ada").await;

@@ -10,6 +10,7 @@ use crate::analysis::job::{AnalyseHandler, AnalysisSettings};
 use crate::analysis::media::{Media, MediaSettings};
 use crate::analysis::service::AnalysisService;
 use crate::auth::job::SweepTokens;
+use crate::auth::limiter::Limiter;
 use crate::auth::oidc::{Documents, ExternalIssuer};
 use crate::auth::service::{AuthService, AuthSettings};
 use crate::auth::token::TokenKeys;
@@ -54,12 +55,14 @@ impl Wiring<'_> {
     pub(super) fn services(&self, default_matcher: Matcher) -> Result<Services> {
         let (db, clock) = (self.db.clone(), self.clock.clone());
         let keys = TokenKeys::from_config(&self.config.tokens, &self.config.data_dir, self.clock)?;
+        let limiter = Limiter::new(self.config.accounts.registrations_per_minute);
+        let limiter = Arc::new(limiter);
         let auth = AuthService::new(
             db.clone(),
             clock.clone(),
             keys,
+            Arc::clone(&limiter),
             AuthSettings {
-                registrations: self.config.accounts.registrations_per_minute,
                 refresh_seconds: self.config.tokens.refresh_seconds,
                 own_accounts: self.config.accounts.own,
                 external: self.external()?,
@@ -88,6 +91,7 @@ impl Wiring<'_> {
             gallery: Arc::new(GalleryService::new(
                 db.clone(),
                 clock.clone(),
+                limiter,
                 default_matcher,
             )),
             photo: Arc::new(PhotoService::new(db, clock)),

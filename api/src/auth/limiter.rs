@@ -48,10 +48,20 @@ pub const NETWORK: Limit = Limit {
     failures: 50,
     seconds: 15 * 60,
 };
+/// Sign-ins that succeed at one account: each costs a password hash, which others wait for.
+pub const SIGN_INS: Limit = Limit {
+    failures: 60,
+    seconds: 60,
+};
+/// Members that one user names by their e-mail address: the answer tells who has an account.
+pub const MEMBERS: Limit = Limit {
+    failures: 100,
+    seconds: 60 * 60,
+};
 /// How much wider the limits at one account are for a whole IPv6 site: one subscriber may have it
 /// (RFC 6177), or many of a mobile carrier's.
 const SITE_ACCOUNT: u32 = 2;
-/// How much wider those of a network are.
+/// How much wider those of a network are, failures and registrations.
 const SITE_NETWORK: u32 = 10;
 /// Entries kept; beyond them those that are forgotten first go first.
 const CAPACITY: usize = 50_000;
@@ -111,6 +121,10 @@ pub enum Key {
     Network(Network),
     /// Failures of one device at the account that it has signed in to before.
     Device(Uuid),
+    /// Sign-ins at one account, by its e-mail key, that succeeded.
+    SignIns(String),
+    /// Members that a user names.
+    Members(UserId),
     /// Registrations from one network.
     Registrations(Network),
 }
@@ -135,8 +149,9 @@ impl Key {
 
     /// What a registration counts by.
     #[must_use]
-    pub fn registrations(address: IpAddr) -> Self {
-        Self::Registrations(Network::host(address))
+    pub fn registrations(address: IpAddr) -> Vec<Self> {
+        let networks = Network::of(address).into_iter();
+        networks.map(Self::Registrations).collect()
     }
 
     fn account(account: &str, address: Option<IpAddr>) -> Vec<Self> {
@@ -180,10 +195,7 @@ impl Limiter {
     /// Seconds to wait, when one of the keys has used up its limit; nothing is counted then.
     pub fn attempt(&self, keys: &[Key], now: Timestamp) -> Result<(), u64> {
         let mut counts = self.counts();
-        let waits = keys.iter().map(|key| self.wait(key, &counts, now));
-        if let Some(micros @ 1..) = waits.max() {
-            return Err(micros.unsigned_abs().div_ceil(MICROS.unsigned_abs()));
-        }
+        self.room(keys, &counts, now)?;
         if counts.len() + keys.len() > CAPACITY {
             make_room(&mut counts, now);
         }
@@ -195,6 +207,22 @@ impl Limiter {
             *empty = Timestamp(next.min(now.0 + limit.micros(limit.failures)));
         }
         Ok(())
+    }
+
+    /// Whether there is room for an attempt, which [`Limiter::attempt`] counts once it has succeeded.
+    ///
+    /// # Errors
+    /// As [`Limiter::attempt`].
+    pub fn check(&self, keys: &[Key], now: Timestamp) -> Result<(), u64> {
+        self.room(keys, &self.counts(), now)
+    }
+
+    fn room(&self, keys: &[Key], counts: &Counts, now: Timestamp) -> Result<(), u64> {
+        let waits = keys.iter().map(|key| self.wait(key, counts, now));
+        match waits.max() {
+            Some(micros @ 1..) => Err(micros.unsigned_abs().div_ceil(MICROS.unsigned_abs())),
+            _ => Ok(()),
+        }
     }
 
     /// Takes an attempt back that succeeded, and forgets what the network or the device failed at the
@@ -233,7 +261,10 @@ impl Limiter {
             Key::AccountFrom(..) | Key::Device(_) => ACCOUNT,
             Key::Network(Network::Site(_)) => NETWORK.times(SITE_NETWORK),
             Key::Network(Network::Host(_)) => NETWORK,
-            Key::Registrations(_) => self.registrations,
+            Key::SignIns(_) => SIGN_INS,
+            Key::Members(_) => MEMBERS,
+            Key::Registrations(Network::Site(_)) => self.registrations.times(SITE_NETWORK),
+            Key::Registrations(Network::Host(_)) => self.registrations,
         }
     }
 
@@ -392,11 +423,16 @@ mod tests {
     #[test]
     fn registrations_are_counted_by_the_minute() {
         let limiter = limiter();
-        let key = |last| [Key::registrations(from(last).unwrap())];
+        let key = |last| Key::registrations(from(last).unwrap());
         assert_eq!(passed(&limiter, &key(1), 9, NOW), 3);
         assert_eq!(limiter.attempt(&key(1), NOW), Err(20));
         assert_eq!(passed(&limiter, &key(2), 1, NOW), 1);
         assert_eq!(passed(&limiter, &key(1), 9, NOW.plus_seconds(60)), 3);
+        let site = (0..100).map(|n: u32| {
+            let address = format!("2001:db8:0:{n:x}::1").parse().unwrap();
+            passed(&limiter, &Key::registrations(address), 1, NOW)
+        });
+        assert_eq!(site.sum::<usize>(), 30);
     }
 
     #[test]

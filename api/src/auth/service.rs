@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use entity::{Timestamp, UserId, gallery, gallery_member, refresh_token, user};
 use sea_orm::prelude::Expr;
@@ -17,7 +18,7 @@ use crate::auth::limiter::{Key, Limiter};
 use crate::auth::oidc::ExternalIssuer;
 use crate::auth::password::Passwords;
 use crate::auth::rules::{MAX_EMAIL_BYTES, check_registration};
-use crate::auth::token::{self, Origin, TokenKeys};
+use crate::auth::token::{self, DeviceAccount, Origin, TokenKeys};
 use crate::auth::{Access, Profile, Session, Source, external};
 use crate::clock::Clock;
 use crate::db::{Db, Transaction, unless_taken};
@@ -27,8 +28,6 @@ use crate::text::email_key;
 /// How accounts are kept.
 #[derive(Debug)]
 pub struct AuthSettings {
-    /// Registrations that an address may try in a minute.
-    pub registrations: u32,
     /// Life of a refresh token in seconds.
     pub refresh_seconds: u32,
     /// Whether there are accounts with a password of ours.
@@ -44,7 +43,7 @@ pub struct AuthService {
     pub(super) clock: Clock,
     pub(super) passwords: Passwords,
     keys: TokenKeys,
-    pub(super) limiter: Limiter,
+    pub(super) limiter: Arc<Limiter>,
     settings: AuthSettings,
     pub(super) seen: external::Seen,
 }
@@ -54,10 +53,16 @@ impl AuthService {
     ///
     /// # Errors
     /// `Internal` when password hashing does not work.
-    pub fn new(db: Db, clock: Clock, keys: TokenKeys, settings: AuthSettings) -> Result<Self> {
+    pub fn new(
+        db: Db,
+        clock: Clock,
+        keys: TokenKeys,
+        limiter: Arc<Limiter>,
+        settings: AuthSettings,
+    ) -> Result<Self> {
         Ok(Self {
             passwords: Passwords::new(clock.clone())?,
-            limiter: Limiter::new(settings.registrations),
+            limiter,
             seen: external::Seen::default(),
             settings,
             db,
@@ -84,7 +89,7 @@ impl AuthService {
         check_registration(email, name, &password)?;
         let email_key = email_key(email);
         if let Some(address) = address {
-            self.limited(&[Key::registrations(address)])?;
+            self.limited(&Key::registrations(address))?;
         }
         if self.account(&email_key).await?.is_some() {
             return Err(taken());
@@ -136,6 +141,10 @@ impl AuthService {
             .await?
             .ok_or_else(wrong_credentials)?;
         self.limiter.succeeded(&keys);
+        // Whether there was room was looked at before.
+        let _ = self
+            .limiter
+            .attempt(&[Key::SignIns(email_key)], self.clock.now());
         let family = self.clock.new_token();
         self.start(txn, user, family, self.clock.now()).await
     }
@@ -146,18 +155,18 @@ impl AuthService {
     /// `RateLimited`.
     async fn admitted(&self, email_key: &str, source: Source<'_>) -> Result<Vec<Key>> {
         let now = self.clock.now();
+        let busy = self
+            .limiter
+            .check(&[Key::SignIns(email_key.to_owned())], now);
+        busy.map_err(Error::rate_limited)?;
         let token = source.device_token;
-        if let Some((device, account)) = token.and_then(|token| self.keys.device(token, now)) {
-            let user = self.account(email_key).await?;
-            let keys = vec![Key::Device(device)];
-            // One that has used up its own attempts counts as any other.
-            if user.is_some_and(|user| device_account(&user) == account)
-                && self.limiter.attempt(&keys, now).is_ok()
-            {
-                return Ok(keys);
+        let known = token.and_then(|token| self.keys.device(token, now));
+        let keys = match known.filter(|(_, account)| account.has(email_key)) {
+            Some((device, account)) if self.is_account(email_key, &account).await? => {
+                vec![Key::Device(device)]
             }
-        }
-        let keys = Key::sign_in(email_key, source.address);
+            _ => Key::sign_in(email_key, source.address),
+        };
         self.limited(&keys)?;
         Ok(keys)
     }
@@ -324,9 +333,12 @@ impl AuthService {
 
     pub(super) fn limited(&self, keys: &[Key]) -> Result<()> {
         let counted = self.limiter.attempt(keys, self.clock.now());
-        counted.map_err(|retry_after_seconds| Error::RateLimited {
-            retry_after_seconds,
-        })
+        counted.map_err(Error::rate_limited)
+    }
+
+    async fn is_account(&self, email_key: &str, account: &DeviceAccount) -> Result<bool> {
+        let user = self.account(email_key).await?;
+        Ok(user.is_some_and(|user| DeviceAccount::new(&user) == *account))
     }
 
     async fn account(&self, email_key: &str) -> Result<Option<user::Model>> {
@@ -346,7 +358,7 @@ impl AuthService {
     ) -> Result<Session> {
         let (access_token, expires_at) = self.keys.issue(user.id, now)?;
         // A session is a device: however often it is refreshed, it has the same few attempts.
-        let device_token = self.keys.issue_device(family, device_account(&user), now)?;
+        let device_token = self.keys.issue_device(family, &user, now)?;
         let refresh_token = token::new_secret(&self.clock);
         let row = refresh_token::ActiveModel {
             token_hash: Set(token::secret_hash(&refresh_token)),
@@ -369,12 +381,6 @@ impl AuthService {
             expires_at,
         })
     }
-}
-
-/// The account and its password as a device token names them. With another password no device is
-/// known any more: whoever knew the one of before has no attempts of their own at the next.
-fn device_account(user: &user::Model) -> String {
-    token::secret_hash(&format!("{} {}", user.id, user.password_hash))
 }
 
 /// A refresh token as it is once its user's row is locked. Without that lock an exchange that runs

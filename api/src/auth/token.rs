@@ -8,7 +8,7 @@ use std::path::Path;
 use anyhow::Context as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use entity::{GalleryId, ShareLinkId, Timestamp, UserId};
+use entity::{GalleryId, ShareLinkId, Timestamp, UserId, user};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
@@ -47,9 +47,35 @@ struct Claims {
     /// The gallery that a guest's link shows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     gallery: Option<Uuid>,
-    /// The account and the password that a device signed in with, as a hash.
+    /// What a device signed in with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    account: Option<String>,
+    account: Option<DeviceAccount>,
+}
+
+/// An account and its password as a device token names them: hashes, as the token outlives the
+/// session.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviceAccount {
+    email: String,
+    password: String,
+}
+
+impl DeviceAccount {
+    /// Of this account. With another password it is another one: whoever knew the one of before has
+    /// no attempts of their own at the next.
+    #[must_use]
+    pub fn new(user: &user::Model) -> Self {
+        Self {
+            email: secret_hash(&user.email_key),
+            password: secret_hash(&user.password_hash),
+        }
+    }
+
+    /// Whether this e-mail key is the account's.
+    #[must_use]
+    pub fn has(&self, email_key: &str) -> bool {
+        self.email == secret_hash(email_key)
+    }
 }
 
 /// Signs and verifies access tokens and device tokens.
@@ -145,13 +171,13 @@ impl TokenKeys {
         })
     }
 
-    /// A token that says that `device` has signed in to `account`. It opens nothing.
+    /// A token that says that `device` has signed in as `user`. It opens nothing.
     ///
     /// # Errors
     /// `Internal`.
-    pub fn issue_device(&self, device: Uuid, account: String, now: Timestamp) -> Result<String> {
+    pub fn issue_device(&self, device: Uuid, user: &user::Model, now: Timestamp) -> Result<String> {
         let claims = Claims {
-            account: Some(account),
+            account: Some(DeviceAccount::new(user)),
             ..self.claims(DEVICE, device, now, DEVICE_SECONDS)
         };
         Ok(self.sign(claims)?.0)
@@ -184,7 +210,7 @@ impl TokenKeys {
 
     /// The device that a live device token names, and its account.
     #[must_use]
-    pub fn device(&self, token: &str, now: Timestamp) -> Option<(Uuid, String)> {
+    pub fn device(&self, token: &str, now: Timestamp) -> Option<(Uuid, DeviceAccount)> {
         if token.len() > MAX_TOKEN_BYTES {
             return None;
         }

@@ -358,7 +358,8 @@ impl GalleryMutation {
         })
     }
 
-    /// Makes an account a member, or changes a member's role. Owners.
+    /// Makes an account a member, or changes a member's role. Owners; after 100 a user waits 36 seconds
+    /// before each further one (RATE_LIMITED).
     async fn set_gallery_member(
         &self,
         ctx: &Context<'_>,

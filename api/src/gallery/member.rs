@@ -9,6 +9,7 @@ use sea_orm::{
 
 use super::service::GalleryService;
 use crate::access::{self, Action, Authorized, Viewer};
+use crate::auth::limiter::Key;
 use crate::error::{Error, Result, UserErrorCode};
 use crate::event::Happening;
 use crate::page::{Cursor, Direction, Page, PageRequest};
@@ -44,7 +45,8 @@ impl GalleryService {
     /// Makes the user with this e-mail address a member, or changes their role.
     ///
     /// # Errors
-    /// `NotFound`, `Forbidden`; user errors `NOT_FOUND` (no such account) and `LAST_OWNER`.
+    /// `NotFound`, `Forbidden`; user errors `NOT_FOUND` (no such account) and `LAST_OWNER`;
+    /// `RateLimited` after many: each answer tells who has an account.
     pub async fn set_member(
         &self,
         viewer: Viewer,
@@ -54,6 +56,9 @@ impl GalleryService {
     ) -> Result<(Authorized<gallery::Model>, gallery_member::Model)> {
         let txn = self.db.begin().await?;
         let gallery = access::locked_gallery(&*txn, viewer, id, Action::ManageMembers).await?;
+        let named = [Key::Members(viewer.user()?)];
+        let counted = self.limiter.attempt(&named, self.clock.now());
+        counted.map_err(Error::rate_limited)?;
         let account = user::Entity::find()
             .filter(user::Column::EmailKey.eq(email_key(email)))
             // Of those without an address the key is another thing.

@@ -1,5 +1,6 @@
 //! The rules of galleries.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use entity::gallery::Matcher;
@@ -12,6 +13,7 @@ use sea_orm::{
 };
 
 use crate::access::{self, Action, Authorized, Viewer};
+use crate::auth::limiter::Limiter;
 use crate::clock::Clock;
 use crate::db::Db;
 use crate::error::{Error, Result, UserError, UserErrorCode};
@@ -67,16 +69,18 @@ pub struct LabelCount {
 pub struct GalleryService {
     pub(super) db: Db,
     pub(super) clock: Clock,
+    pub(super) limiter: Arc<Limiter>,
     default_matcher: Matcher,
 }
 
 impl GalleryService {
     /// A service whose new galleries group faces with `default_matcher`.
     #[must_use]
-    pub fn new(db: Db, clock: Clock, default_matcher: Matcher) -> Self {
+    pub fn new(db: Db, clock: Clock, limiter: Arc<Limiter>, default_matcher: Matcher) -> Self {
         Self {
             db,
             clock,
+            limiter,
             default_matcher,
         }
     }

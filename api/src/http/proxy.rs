@@ -25,10 +25,11 @@ pub(super) async fn resolve(proxies: usize, mut request: Request, next: Next) ->
 /// Each proxy appends whom it was called by, so the entry that the outermost of ours wrote is the
 /// one that many places from the end. What stands before it the client may have written itself.
 fn client(headers: &HeaderMap, proxies: usize) -> Option<IpAddr> {
-    let lines: Vec<&str> = headers
+    // What is no text stays a line: passed over, it would uncover those that the client wrote.
+    let lines: Vec<_> = headers
         .get_all(FORWARDED_FOR)
         .iter()
-        .filter_map(|line| line.to_str().ok())
+        .map(|line| String::from_utf8_lossy(line.as_bytes()))
         .collect();
     let place = proxies.checked_sub(1)?;
     let entry = lines
@@ -48,10 +49,11 @@ fn client(headers: &HeaderMap, proxies: usize) -> Option<IpAddr> {
 mod tests {
     use super::*;
 
-    fn from(lines: &[&'static str], proxies: usize) -> Option<String> {
+    fn from(lines: &[&str], proxies: usize) -> Option<String> {
         let mut headers = HeaderMap::new();
         for line in lines {
-            headers.append(FORWARDED_FOR, http::HeaderValue::from_static(line));
+            let line = http::HeaderValue::from_bytes(line.as_bytes()).unwrap();
+            headers.append(FORWARDED_FOR, line);
         }
         client(&headers, proxies).map(|address| address.to_string())
     }
@@ -68,6 +70,7 @@ mod tests {
             found(&["9.9.9.9,203.0.113.7", "10.0.0.1"], 2),
             "203.0.113.7"
         );
+        assert_eq!(found(&["9.9.9.9", "\u{ff}, 203.0.113.7"], 1), "203.0.113.7");
         assert_eq!(found(&["203.0.113.7:4711"], 1), "203.0.113.7");
         assert_eq!(found(&["2001:db8::7"], 1), "2001:db8::7");
         assert_eq!(found(&["[2001:db8::7]:443"], 1), "2001:db8::7");
@@ -79,5 +82,6 @@ mod tests {
         assert_eq!(from(&[], 1), None);
         assert_eq!(from(&["203.0.113.7"], 2), None);
         assert_eq!(from(&["9.9.9.9, unknown"], 1), None);
+        assert_eq!(from(&["9.9.9.9", "\u{ff}"], 1), None);
     }
 }

@@ -10,7 +10,7 @@ use crate::graphql::id;
 
 /// Entries a list of a filter may have.
 const MAX_ENTRIES: usize = 20;
-/// Longest text of a filter in characters.
+/// Longest text and longest label of a filter in characters.
 const MAX_TEXT: usize = 200;
 
 /// Which photos: everything named must hold.
@@ -18,7 +18,7 @@ const MAX_TEXT: usize = 200;
 pub struct PhotoFilter {
     /// All of these people are in the photo. At most 20.
     people: Option<Vec<ID>>,
-    /// The photo carries all of these labels. At most 20.
+    /// The photo carries all of these labels. At most 20, of at most 200 characters.
     labels: Option<Vec<String>>,
     /// When it was taken.
     taken_between: Option<TimeRange>,
@@ -102,6 +102,12 @@ impl PhotoFilter {
     pub fn read(self) -> Result<Filter> {
         let people = bounded("people", self.people)?;
         let labels = bounded("labels", self.labels)?;
+        let longest = labels.iter().map(|label| label.chars().count()).max();
+        if longest > Some(MAX_TEXT) {
+            return Err(Error::BadUserInput(format!(
+                "`filter.labels` has one of more than {MAX_TEXT} characters"
+            )));
+        }
         let uploaders = bounded("uploaders", self.uploaders)?;
         let statuses = bounded("status", self.status)?;
         let text = self

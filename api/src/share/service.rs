@@ -211,6 +211,10 @@ impl ShareService {
             other => other?,
         };
         let (access_token, expires_at) = self.auth.admit(guest, row.expires_at)?;
+        // Tokens go by whole seconds: in the link's last one there is none to be had.
+        if expires_at <= now {
+            return Err(invalid_token());
+        }
         Ok(Admission {
             gallery,
             access_token,

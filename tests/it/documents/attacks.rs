@@ -134,6 +134,55 @@ async fn aliases_and_fields_by_the_thousand() {
     app.stop().await;
 }
 
+/// Pages take a statement for each object they hang on: few bytes must not ask for thousands.
+#[tokio::test]
+async fn pages_within_pages() {
+    let app = TestApp::start().await;
+    let ada = app.user("ada").await;
+    let gallery = ada.gallery("g").await;
+    let within = |pages: &str| {
+        format!(
+            "{{ gallery(id: \"{gallery}\") {{ photos(first: 50) {{ nodes {{ gallery {{ \
+             photos(first: 50) {{ nodes {{ gallery {{ {pages} }} }} }} }} }} }} }} }}"
+        )
+    };
+    let labels: String = (0..9)
+        .map(|n| format!("a{n}: labels(first: 1) {{ name }} "))
+        .collect();
+    let photos = "photos(first: 1, filter: { text: \"x\" }) { nodes { id } }";
+    let aliased: String = (0..28).map(|n| format!("a{n}: {photos} ")).collect();
+    let few = within(&aliased).replace(
+        "photos(first: 50) { nodes { gallery { a0",
+        "photos(first: 1) { nodes { gallery { a0",
+    );
+    for (name, query) in [
+        ("labels", within(&labels)),
+        ("photos", within(photos)),
+        ("aliases", few),
+    ] {
+        is_refused(&ada, name, &query, "QUERY_TOO_COMPLEX").await;
+    }
+    // What a start page asks for.
+    let overview = "{ galleries(first: 50) { nodes { name photos(first: 4) { nodes { id } }
+        people(first: 8) { nodes { id name } } labels(first: 5) { name } } } }";
+    ada.query(overview, json!({})).await;
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn long_labels_in_a_filter() {
+    let app = TestApp::start().await;
+    let ada = app.user("ada").await;
+    let gallery = ada.gallery("g").await;
+    let document = "query($id: ID!, $labels: [String!]) { gallery(id: $id) {
+        photos(first: 1, filter: { labels: $labels }) { nodes { id } } } }";
+    let with = |length: usize| json!({ "id": gallery, "labels": ["é".repeat(length)] });
+    ada.query(document, with(200)).await;
+    let code = ada.error_code(document, with(201)).await;
+    assert_eq!(code, "BAD_USER_INPUT");
+    app.stop().await;
+}
+
 #[tokio::test]
 async fn directives_by_the_thousand() {
     let app = TestApp::start().await;

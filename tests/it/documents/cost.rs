@@ -20,10 +20,10 @@ async fn the_price_is_told_to_whoever_asks() {
         let answer = ada.ask(transport, &body).await.body;
         assert_eq!(answer["data"], plain["data"], "{transport:?}");
         let cost = &answer["extensions"]["cost"];
-        // viewer, id; gallery, photos, 7 times nodes and id.
-        assert_eq!(cost["requested"], 2 + 2 + 7 * 2, "{transport:?} {cost:#}");
+        // viewer, id; gallery, photos, 100 for its page, 7 times nodes and id.
+        assert_eq!(cost["requested"], 2 + 102 + 7 * 2, "{transport:?} {cost:#}");
         assert_eq!(cost["limit"], 100_000);
-        assert_eq!(cost["fields"], json!({ "viewer": 2, "gallery": 16 }));
+        assert_eq!(cost["fields"], json!({ "viewer": 2, "gallery": 116 }));
         assert_eq!(cost["depth"], json!({ "requested": 4, "limit": 12 }));
         assert_eq!(cost["selections"]["requested"], 6);
         body["extensions"] = json!({ "cost": 1 });
@@ -44,7 +44,7 @@ async fn a_refusal_tells_the_price_and_the_limit_is_a_setting() {
             let body = json!({ "query": PAGE, "variables": { "id": gallery, "n": n } });
             ada.ask(transport, &body).await
         };
-        // 4 + 2 n.
+        // 104 + 2 n.
         assert_eq!(ask(100).await.code(), "", "{transport:?}");
         let document = "query($id: ID!) { gallery(id: $id) { photos(first: 100) { nodes { id status
           filename takenAt width } } } }";
@@ -52,7 +52,7 @@ async fn a_refusal_tells_the_price_and_the_limit_is_a_setting() {
         let refused = ada.ask(transport, &body).await;
         assert_eq!(refused.code(), "QUERY_TOO_COMPLEX", "{transport:?}");
         let cost = &refused.body["errors"][0]["extensions"]["cost"];
-        assert_eq!(cost["requested"], 2 + 100 * 6, "{transport:?} {cost:#}");
+        assert_eq!(cost["requested"], 102 + 100 * 6, "{transport:?} {cost:#}");
         assert_eq!(cost["limit"], 500);
     }
     app.stop().await;

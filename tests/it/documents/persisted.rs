@@ -156,7 +156,7 @@ async fn variables_of_a_known_document_are_checked_and_priced_each_time() {
     let app = TestApp::start().await;
     let ada = app.user("ada").await;
     let gallery = ada.gallery("g").await;
-    let query = "query($id: ID!, $n: Int! = 1) { gallery(id: $id) { photos(first: 100) { nodes { faces { person
+    let query = "query($id: ID!, $n: Int! = 1) { gallery(id: $id) { photos(first: 50) { nodes { faces { person
       { photos(first: $n) { nodes { id filename } } } } } } } }";
     let with = |variables: Value| {
         let mut body = by_hash(query);

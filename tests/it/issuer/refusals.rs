@@ -61,6 +61,7 @@ async fn what_it_did_not_sign_for_us_now_is_refused() {
                 json!({ "http://schemas.openid.net/event/backchannel-logout": {} }),
             ),
         ),
+        ("bound to a key", with("cnf", json!({ "jkt": "x" }))),
         ("critical", headed("crit", json!(["b64"]))),
         ("unknown key", headed("kid", json!("x"))),
         ("key of another type", headed("kid", json!("c"))),

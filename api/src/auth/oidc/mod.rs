@@ -12,6 +12,7 @@ use std::sync::Arc;
 use entity::Timestamp;
 use jsonwebtoken::{Algorithm, Header, Validation};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use crate::clock::Clock;
 use crate::error::{Error, Result};
@@ -72,7 +73,9 @@ struct Claims {
     preferred_username: Option<String>,
     /// Notices of log-outs have it, security events too, and no token of a user (OpenID Connect
     /// Back-Channel Logout 1.0, 2.4). Some issuers give them no `typ` of their own.
-    events: Option<serde::de::IgnoredAny>,
+    events: Option<IgnoredAny>,
+    /// A token that is bound to a key of its client's (RFC 9449, RFC 8705) is no bearer token.
+    cnf: Option<IgnoredAny>,
 }
 
 /// Some issuers write booleans as text.
@@ -145,7 +148,8 @@ impl ExternalIssuer {
             });
         let is_subject = (1..=MAX_NAME_BYTES).contains(&claims.sub.len())
             && claims.sub.chars().all(|c| !c.is_control());
-        if until <= now || begins > now || !is_subject || claims.events.is_some() {
+        let is_another_kind = claims.events.is_some() || claims.cnf.is_some();
+        if until <= now || begins > now || !is_subject || is_another_kind {
             return Err(Error::Unauthenticated);
         }
         let verified = claims

@@ -7,7 +7,8 @@ pub struct Limits {
     pub depth: u64,
     /// The same below `__schema` and `__type`: the introspection query of graphql-js has 15.
     pub introspection_depth: u64,
-    /// Fields in the answer, when every list is as long as its arguments allow.
+    /// Fields in the answer, when every list is as long as its arguments allow, and 100 more for each
+    /// page (field with `first`): it takes a statement of its own.
     pub cost: u64,
     /// The same below `__schema` and `__type`, which answer out of memory.
     pub introspection_cost: u64,

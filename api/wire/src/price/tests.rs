@@ -95,14 +95,14 @@ fn bombs_without_fields_or_in_unused_fragments_are_refused() {
 fn lists_multiply_once() {
     let cost = |query: &str| price(query).unwrap().cost;
     assert_eq!(cost("{ hello }"), 1);
-    // galleries + pageInfo(2) + 7 x (edges, node, id)
+    // galleries, which is a page, + 7 x (edges, node, id)
     assert_eq!(
         cost("{ galleries(first: 7) { edges { node { id } } } }"),
-        1 + 7 * 3
+        1 + PAGE + 7 * 3
     );
     // A list that no argument counts, and one with a default.
     assert_eq!(cost("{ gallery { faces { id } } }"), 1 + 1 + 10);
-    assert_eq!(cost("{ gallery { labels { name } } }"), 1 + 1 + 50);
+    assert_eq!(cost("{ gallery { labels { name } } }"), 1 + 1 + PAGE + 50);
     assert_eq!(cost("{ nodes(ids: [1, 2, 3]) { id } }"), 1 + 3);
     // The length of the input is the length of the answer.
     let mutation = "mutation { deletePhotos(ids: [1, 2, 3]) { results { faces { id } } } }";
@@ -110,16 +110,16 @@ fn lists_multiply_once() {
     // Fragments count as what they hold.
     let spread =
         "{ galleries(first: 7) { ...C } } fragment C on GalleryConnection { nodes { id } }";
-    assert_eq!(cost(spread), 1 + 7 * 2);
+    assert_eq!(cost(spread), 1 + PAGE + 7 * 2);
 }
 
 #[test]
 fn variables_and_defaults_count() {
     let query = "query($n: Int! = 5, $ids: [ID!]!) { galleries(first: $n) { nodes { id } } nodes(ids: $ids) { id } }";
     let cost = |variables| price_with(query, variables).unwrap().cost;
-    assert_eq!(cost(serde_json::json!({})), 1 + 5 * 2 + 1 + 10);
+    assert_eq!(cost(serde_json::json!({})), 1 + PAGE + 5 * 2 + 1 + 10);
     let given = serde_json::json!({ "n": 50, "ids": ["a", "b"] });
-    assert_eq!(cost(given), 1 + 50 * 2 + 1 + 2);
+    assert_eq!(cost(given), 1 + PAGE + 50 * 2 + 1 + 2);
     let huge = serde_json::json!({ "ids": vec![0; 1_001] });
     let problem = price_with(query, huge).unwrap_err();
     assert_eq!(problem.code, "BAD_USER_INPUT");
