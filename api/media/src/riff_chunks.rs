@@ -14,6 +14,14 @@ pub(crate) fn chunks(bytes: &[u8]) -> impl Iterator<Item = (&[u8; 4], &[u8])> {
     })
 }
 
+/// What follows the declared end of a file.
+pub(crate) fn behind(bytes: &[u8]) -> &[u8] {
+    let length = bytes.get(4..).and_then(|rest| rest.first_chunk());
+    let length = length.map_or(0, |length| u32::from_le_bytes(*length));
+    let end = usize::try_from(length).unwrap_or(usize::MAX);
+    bytes.get(end.saturating_add(8)..).unwrap_or_default()
+}
+
 /// The chunks of a whole file, those behind its declared end included.
 pub(crate) fn of_file(bytes: &[u8]) -> impl Iterator<Item = (&[u8; 4], &[u8])> {
     chunks(bytes.get(12..).unwrap_or_default())

@@ -9,6 +9,7 @@ use image::metadata::Orientation;
 use crate::{Format, jpeg_markers, png_chunks, riff_chunks};
 
 pub(crate) mod exif;
+mod stray;
 mod tiff;
 mod words;
 
@@ -54,7 +55,8 @@ pub fn read(bytes: &[u8], format: Format) -> Facts {
         Format::Webp => webp(bytes, &mut found),
     }
     let mut facts = found.facts.unwrap_or_default();
-    facts.may_tell_location = found.may_tell_location;
+    // Anywhere, not only where text belongs: no picture's data look like such a name.
+    facts.may_tell_location = found.may_tell_location || words::name_in_full(bytes);
     facts
 }
 
@@ -89,6 +91,16 @@ impl Found {
         }
     }
 
+    /// What is not for EXIF, and is no picture's data either.
+    fn other(&mut self, block: &[u8]) {
+        if let Some(exif) = stray::block(block) {
+            self.blocks += 1;
+            self.may_tell_location |=
+                self.blocks > MAX_BLOCKS || tiff::structure(exif).may_tell_location;
+        }
+        self.text(block);
+    }
+
     fn text(&mut self, block: &[u8]) {
         self.may_tell_location |= words::tell_location(block);
     }
@@ -110,7 +122,7 @@ fn jpeg(bytes: &[u8], found: &mut Found) {
         }
         // Application segments and comments; the others belong to the coding.
         if matches!(segment.marker, 0xe0..=0xef | 0xfe) {
-            found.text(segment.payload);
+            found.other(segment.payload);
         }
         if segment.marker == APP13 {
             found.may_tell_location |= words::iptc_tells(segment.payload);
@@ -122,11 +134,7 @@ fn jpeg(bytes: &[u8], found: &mut Found) {
 /// What follows the picture: cameras append previews, depth maps and videos.
 fn trailer(bytes: &[u8], found: &mut Found) {
     found.may_tell_location |= words::trailer_tells(bytes);
-    let exifs = bytes
-        .windows(EXIF_PREFIX.len())
-        .enumerate()
-        .filter(|(_, part)| *part == EXIF_PREFIX);
-    for (number, (place, _)) in exifs.enumerate() {
+    for (number, block) in stray::blocks_behind(bytes).enumerate() {
         if found.may_tell_location {
             return;
         }
@@ -134,8 +142,6 @@ fn trailer(bytes: &[u8], found: &mut Found) {
             found.may_tell_location = true;
             return;
         }
-        let block = &bytes[place + EXIF_PREFIX.len()..];
-        let block = &block[..block.len().min(tiff::MAX_LENGTH)];
         found.may_tell_location = tiff::structure(block).may_tell_location;
     }
 }
@@ -150,7 +156,7 @@ fn png(bytes: &[u8], found: &mut Found) {
             b"zxIf" => found.may_tell_location = true,
             b"zTXt" | b"iTXt" | b"tEXt" => png_text(chunk.kind, data, found),
             b"IEND" => trailer(chunk.after, found),
-            _ => found.text(data),
+            _ => found.other(data),
         }
     }
 }
@@ -181,7 +187,8 @@ fn webp(bytes: &[u8], found: &mut Found) {
             b"EXIF" => found.exif(data.strip_prefix(EXIF_PREFIX).unwrap_or(data)),
             b"VP8 " | b"VP8L" | b"VP8X" | b"ALPH" | b"ANMF" | b"ANIM" | b"ICCP" => {}
             // XMP, and what we do not know; bytes behind the last chunk look like one.
-            _ => found.text(data),
+            _ => found.other(data),
         }
     }
+    trailer(riff_chunks::behind(bytes), found);
 }

@@ -161,6 +161,148 @@ fn a_second_exif_counts() {
     }
 }
 
+/// EXIF whose first IFD lies outside, or in the header, with GPS behind it.
+fn astray(first: u32) -> Vec<u8> {
+    let header = [&b"MM\0\x2a"[..], &first.to_be_bytes()].concat();
+    [header, place()].concat()
+}
+
+#[test]
+fn exif_whose_first_ifd_leads_nowhere_counts() {
+    for first in [0, 7, 5_000, u32::MAX] {
+        let block = astray(first);
+        for (file, format) in [
+            (with_exif(&block), Format::Jpeg),
+            (png_with(b"eXIf", &block), Format::Png),
+            (webp_with(b"EXIF", &block), Format::Webp),
+        ] {
+            let tells = read(&file, format).may_tell_location;
+            assert!(tells, "{format:?}, IFD at {first}");
+        }
+    }
+}
+
+#[test]
+fn exif_in_other_segments_counts_where_it_tells() {
+    for (marker, name) in [
+        (0xe2, &b"Exif\0\0"[..]),
+        (0xe4, b"Exif\0\0"),
+        (0xe4, b"foo\0Exif\0\0"),
+        (0xe0, b"JFXX\0Exif\0\0"),
+        (0xe1, b"exif\0\0"),
+        (0xe1, b"\0\0EXIF\0\0"),
+        (0xe3, b""),
+        (0xe3, b"Meta\0\0"),
+        (0xee, b"sixteen letters\0"),
+        // Not what a multi-picture file has there.
+        (0xe2, b"MPF\0"),
+        (0xfe, b""),
+    ] {
+        for (block, tells) in [(place(), true), (camera(), false), (astray(5_000), true)] {
+            let segment = [name, &block].concat();
+            let file = jpeg_with(&[(marker, &segment)]);
+            let facts = read(&file, Format::Jpeg);
+            let whose = String::from_utf8_lossy(name);
+            // The index of a multi-picture file may be damaged.
+            let tells = tells && !(name == b"MPF\0" && block == astray(5_000));
+            assert_eq!(facts.may_tell_location, tells, "{marker:#x} {whose:?}");
+            assert_eq!((facts.camera, facts.location), (None, None), "{whose:?}");
+        }
+    }
+    let unread = jpeg_with(&[(0xe5, b"exif\0\0no TIFF")]);
+    assert!(read(&unread, Format::Jpeg).may_tell_location);
+    let many: Vec<(u8, &[u8])> = vec![(0xe3, b"II\x2a\0\x08\0\0\0\0\0\0\0\0\0"); 100];
+    assert!(read(&jpeg_with(&many), Format::Jpeg).may_tell_location);
+    assert!(!read(&jpeg_with(&many[..3]), Format::Jpeg).may_tell_location);
+}
+
+#[test]
+fn segments_that_every_camera_writes_do_not_count() {
+    // An index of two pictures: version, number, entries; the next IFD has none.
+    let mut index = b"MPF\0MM\0\x2a\0\0\0\x08\0\x03".to_vec();
+    index.extend(b"\xb0\0\0\x07\0\0\0\x040100\xb0\x01\0\x04\0\0\0\x01\0\0\0\x02");
+    index.extend(b"\xb0\x02\0\x07\0\0\0\x20\0\0\0\x32\0\0\0\0");
+    index.extend([0; 32]);
+    let exif = [EXIF_PREFIX, &camera()].concat();
+    let profile = b"ICC_PROFILE\0\x01\x01\0\0\x02\x30ADBE\x02\x10\0\0mntrRGB XYZ ";
+    let file = jpeg_with(&[
+        (0xe0, b"JFIF\0\x01\x02\x01\0\x48\0\x48\0\0"),
+        (0xe1, &exif),
+        (0xe2, profile),
+        (0xe2, &index),
+        (0xee, b"Adobe\0\x64\0\0\0\0\x01"),
+        (0xfe, b"at a latitude of 48 degrees, with the GPS off"),
+    ]);
+    let facts = read(&file, Format::Jpeg);
+    assert_eq!(facts.camera.as_deref(), Some("Camera"));
+    assert!(!facts.may_tell_location);
+}
+
+#[test]
+fn exif_in_other_chunks_counts_where_it_tells() {
+    for (block, tells) in [(place(), true), (camera(), false), (astray(5_000), true)] {
+        let named = [EXIF_PREFIX, &block].concat();
+        for (file, format) in [
+            (png_with(b"exIf", &block), Format::Png),
+            (png_with(b"meTa", &named), Format::Png),
+            (webp_with(b"Exif", &block), Format::Webp),
+            (webp_with(b"ABCD", &named), Format::Webp),
+        ] {
+            assert_eq!(read(&file, format).may_tell_location, tells, "{format:?}");
+        }
+    }
+}
+
+#[test]
+fn what_follows_the_picture_counts_where_it_tells() {
+    let appended = |kind: &[u8], block: &[u8]| [kind, block].concat();
+    for (end, tells) in [
+        (b"GPSLatitude=48.13 GPSLongitude=11.56".to_vec(), true),
+        (br#"{"latitude": 48.13, "longitude": 11.56}"#.to_vec(), true),
+        (b"com.apple.quicktime.location.ISO6709".to_vec(), true),
+        (
+            b"at a latitude of 48 degrees, with the GPS off".to_vec(),
+            false,
+        ),
+        (appended(b"Exif\0\0", &place()), true),
+        (appended(b"Exif\0\0", &camera()), false),
+        (appended(b"Exif\0\0", &astray(5_000)), true),
+        (appended(b"exif\0\0", &place()), true),
+        // In a PNG and in a WebP.
+        (appended(b"\0\0\0\xffeXIf", &place()), true),
+        (appended(b"EXIF\xff\0\0\0", &place()), true),
+        (appended(b"EXIF\xff\0\0\0", &camera()), false),
+    ] {
+        for (picture, format) in [
+            (jpeg(&small(), None), Format::Jpeg),
+            (png(&small()), Format::Png),
+            (webp(&small()), Format::Webp),
+        ] {
+            let file = [picture, end.clone()].concat();
+            let text = String::from_utf8_lossy(&end);
+            assert_eq!(
+                read(&file, format).may_tell_location,
+                tells,
+                "{format:?} {text}"
+            );
+        }
+    }
+}
+
+#[test]
+fn names_of_a_place_count_in_every_text() {
+    let text = b"GPSLatitude=48.13 GPSLongitude=11.56";
+    let png_text = [&b"Comment\0"[..], text].concat();
+    for (file, format) in [
+        (jpeg_with(&[(0xfe, text)]), Format::Jpeg),
+        (jpeg_with(&[(0xe2, text)]), Format::Jpeg),
+        (png_with(b"tEXt", &png_text), Format::Png),
+        (webp_with(b"NOTE", text), Format::Webp),
+    ] {
+        assert!(read(&file, format).may_tell_location, "{format:?}");
+    }
+}
+
 #[test]
 fn xmp_and_iptc_count() {
     let xmp = br#"<x:xmpmeta><rdf:Description exif:GPSLatitude="48,51.0N"/></x:xmpmeta>"#;

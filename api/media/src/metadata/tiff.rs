@@ -24,6 +24,12 @@ const XMP: u16 = 0x02bc;
 const IPTC: u16 = 0x83bb;
 const PHOTOSHOP: u16 = 0x8649;
 
+const LITTLE_ENDIAN: &[u8] = b"II\x2a\0";
+const BIG_ENDIAN: &[u8] = b"MM\0\x2a";
+
+/// Length of the header: byte order, 42, place of the first IFD.
+const HEADER: usize = 8;
+
 const LONG: u16 = 4;
 const IFD: u16 = 13;
 
@@ -42,19 +48,28 @@ const UNREADABLE: Structure = Structure {
     may_tell_location: true,
 };
 
+/// Whether this begins as TIFF.
+pub(super) fn begins(bytes: &[u8]) -> bool {
+    bytes.starts_with(LITTLE_ENDIAN) || bytes.starts_with(BIG_ENDIAN)
+}
+
+/// Whether the first IFD points to that of EXIF or of GPS.
+pub(super) fn points_to_exif(block: &[u8]) -> bool {
+    let walk = Walk::new(block);
+    let Some(first) = walk.long(4) else {
+        return false;
+    };
+    (0..usize::from(walk.short(first).unwrap_or_default()))
+        .map_while(|index| walk.short(first + 2 + index * 12))
+        .any(|tag| matches!(tag, EXIF_IFD | GPS_IFD))
+}
+
 /// Walks EXIF that begins with the TIFF header.
 pub(super) fn structure(block: &[u8]) -> Structure {
     if block.len() > MAX_LENGTH {
         return UNREADABLE;
     }
-    let mut walk = Walk {
-        block,
-        little_endian: block.starts_with(b"II"),
-        ifds: Vec::new(),
-        entries: 0,
-        unsearched: block.len(),
-        may_tell_location: false,
-    };
+    let mut walk = Walk::new(block);
     match walk.run() {
         Some(()) => Structure {
             readable: true,
@@ -75,18 +90,28 @@ struct Walk<'a> {
     may_tell_location: bool,
 }
 
-impl Walk<'_> {
+impl<'a> Walk<'a> {
+    fn new(block: &'a [u8]) -> Self {
+        Self {
+            block,
+            little_endian: block.starts_with(LITTLE_ENDIAN),
+            ifds: Vec::new(),
+            entries: 0,
+            unsearched: block.len(),
+            may_tell_location: false,
+        }
+    }
+
     /// `None` where it must not be read.
     fn run(&mut self) -> Option<()> {
-        let header = if self.little_endian {
-            b"II\x2a\0"
-        } else {
-            b"MM\0\x2a"
-        };
-        if !self.block.starts_with(header) {
+        if !begins(self.block) {
             return None;
         }
         let first = self.long(4)?;
+        // Without a first IFD we read nothing, but programs that search for it may.
+        if first < HEADER || self.short(first).is_none() {
+            return None;
+        }
         self.found(None, first)?;
         let mut next = 0;
         while let Some((pointer, place)) = self.ifds.get(next).copied() {
@@ -106,13 +131,16 @@ impl Walk<'_> {
     }
 
     fn ifd(&mut self, pointer: Option<u16>, place: usize) -> Option<()> {
-        // An IFD outside, or cut off, is damage: what stands before it can be read.
+        // An IFD outside, or cut off, is damage: what stands before it can be read. Which place
+        // its entries told nobody knows: programs may look for them elsewhere.
         let Some(count) = self.short(place) else {
+            self.may_tell_location |= matches!(pointer, Some(EXIF_IFD | GPS_IFD));
             return Some(());
         };
         for index in 0..count {
             let entry = place + 2 + usize::from(index) * 12;
             if self.block.len() < entry + 12 {
+                self.may_tell_location |= pointer == Some(GPS_IFD);
                 return Some(());
             }
             self.entries += 1;
@@ -248,6 +276,30 @@ pub(crate) mod tests {
         block.resize(MAX_LENGTH, 0);
         let structure = structure(&block);
         assert!(structure.readable && structure.may_tell_location);
+    }
+
+    #[test]
+    fn an_ifd_that_is_missing_may_have_told() {
+        let pointing = |tag: u16, place: u32| {
+            let mut block = b"MM\0\x2a\0\0\0\x08\0\x01".to_vec();
+            block.extend(tag.to_be_bytes());
+            block.extend([0, 4, 0, 0, 0, 1]);
+            block.extend(place.to_be_bytes());
+            block.extend([0; 4]);
+            block
+        };
+        for (tag, tells) in [(GPS_IFD, true), (EXIF_IFD, true), (INTEROP_IFD, false)] {
+            let outside = structure(&pointing(tag, 5_000));
+            assert!(outside.readable);
+            assert_eq!(outside.may_tell_location, tells, "{tag:#x}");
+        }
+        // The entries of GPS are cut off behind the first, its version.
+        let mut cut = pointing(GPS_IFD, 26);
+        cut.extend(b"\0\x05\0\0\0\x01\0\0\0\x04\x02\x03\0\0\0\x01");
+        assert!(structure(&cut).may_tell_location);
+        // Nor is there a thumbnail where the next IFD should be.
+        let next = b"II\x2a\0\x08\0\0\0\0\0\xff\xff\0\0";
+        assert!(!structure(next).may_tell_location);
     }
 
     #[test]

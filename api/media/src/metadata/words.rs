@@ -22,6 +22,21 @@ const NAMES: [&[u8]; 17] = [
     b"ProvinceState",
 ];
 
+/// Names, in any case, that are so long that they count wherever they stand: EXIF's, and that of
+/// a place in QuickTime.
+const FULL_NAMES: [&[u8]; 7] = [
+    b"gpslatitude",
+    b"gpslongitude",
+    b"gpsdestlatitude",
+    b"gpsdestlongitude",
+    b"gpsposition",
+    b"gpscoordinates",
+    b"iso6709",
+];
+
+/// Names, in any case, that count wherever a value is assigned to them. In free text they do not.
+const ASSIGNED_NAMES: [&[u8]; 2] = [b"latitude", b"longitude"];
+
 /// What XMP begins with in a segment of a JPEG.
 const XMP_NAME: &[u8] = b"http://ns.adobe.com/xap/1.0/\0";
 
@@ -39,6 +54,37 @@ pub(super) fn tell_location(text: &[u8]) -> bool {
         || text.iter().enumerate().any(|(index, byte)| {
             matches!(byte, b':' | b'<') && text.get(index + 1..).is_some_and(names_location)
         })
+}
+
+/// Whether a place is named in full, or a value is assigned to such a name: `latitude=`,
+/// `"longitude": `. In what is compressed this does not occur by chance.
+pub(super) fn name_in_full(bytes: &[u8]) -> bool {
+    bytes.iter().enumerate().any(|(place, byte)| {
+        let rest = &bytes[place..];
+        match byte {
+            b'g' | b'G' | b'i' | b'I' => FULL_NAMES
+                .iter()
+                .any(|name| behind_name(rest, name).is_some()),
+            b'l' | b'L' => ASSIGNED_NAMES
+                .iter()
+                .any(|name| behind_name(rest, name).is_some_and(is_assignment)),
+            _ => false,
+        }
+    })
+}
+
+fn behind_name<'a>(text: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+    let (start, rest) = text.split_at_checked(name.len())?;
+    start.eq_ignore_ascii_case(name).then_some(rest)
+}
+
+/// Whether this is `=` or `:`, behind at most two quotes or spaces.
+fn is_assignment(text: &[u8]) -> bool {
+    let sign = text
+        .iter()
+        .take(3)
+        .find(|byte| !matches!(byte, b'"' | b'\'' | b' '));
+    matches!(sign, Some(b'=' | b':'))
 }
 
 /// Whether this begins with the name of a property for a place.
@@ -100,6 +146,28 @@ mod tests {
         ));
         assert!(!iptc_tells(b"\x1c\x02\x5a\0\0\x1c\x02\x05\0\x05Title"));
         assert!(!iptc_tells(b""));
+    }
+
+    #[test]
+    fn names_in_full_count_anywhere() {
+        for text in [
+            &b"xGPSLatitude 48"[..],
+            b"gpslongitude",
+            b"Latitude=48.13",
+            b"{'longitude' : 11.56}",
+            b"com.apple.quicktime.location.ISO6709",
+        ] {
+            assert!(name_in_full(text), "{}", String::from_utf8_lossy(text));
+        }
+        for text in [
+            &b"a latitude of 48"[..],
+            b"latitude",
+            b"GPS: off",
+            b"GPSLat",
+            b"",
+        ] {
+            assert!(!name_in_full(text), "{}", String::from_utf8_lossy(text));
+        }
     }
 
     #[test]
