@@ -100,7 +100,8 @@ fn a_price_that_does_not_vary_is_made_once() {
     };
     assert_eq!(cost(A), Some(1));
     assert_eq!(cost(B), None);
-    assert_eq!(cost("{ hello { hello } pages(first: 5) { id } }"), Some(8));
+    let page = "{ hello { hello } pages(first: 5) { id } }";
+    assert_eq!(cost(page), Some(2 + 1 + price::PAGE + 5));
 }
 
 #[test]
