@@ -22,40 +22,41 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use entity::{Timestamp, UserId};
 use uuid::Uuid;
 
-/// So many failures in so many seconds. They may come at once, and are forgotten one by one.
+/// So many attempts in so many seconds, failures where not said otherwise. They may come at once, and
+/// are forgotten one by one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limit {
-    /// Failures.
-    pub failures: u32,
+    /// Attempts.
+    pub attempts: u32,
     /// Seconds in which all of them are forgotten.
     pub seconds: i64,
 }
 
 /// Of one account from one network, or from one device.
 pub const ACCOUNT: Limit = Limit {
-    failures: 5,
+    attempts: 5,
     seconds: 60 * 60,
 };
 /// Of one account from all networks: above it, each network may have [`FEW_FAILURES`].
 pub const MANY: Limit = Limit {
-    failures: 50,
+    attempts: 50,
     seconds: 15 * 60,
 };
 /// See [`MANY`].
 pub const FEW_FAILURES: u32 = 1;
 /// From one network: wider, as the guests of an event share one.
 pub const NETWORK: Limit = Limit {
-    failures: 50,
+    attempts: 50,
     seconds: 15 * 60,
 };
 /// Sign-ins that succeed at one account: each costs a password hash, which others wait for.
 pub const SIGN_INS: Limit = Limit {
-    failures: 60,
+    attempts: 60,
     seconds: 60,
 };
 /// Members that one user names by their e-mail address: the answer tells who has an account.
 pub const MEMBERS: Limit = Limit {
-    failures: 100,
+    attempts: 100,
     seconds: 60 * 60,
 };
 /// How much wider the limits at one account are for a whole IPv6 site: one subscriber may have it
@@ -68,13 +69,13 @@ const CAPACITY: usize = 50_000;
 
 impl Limit {
     fn times(self, factor: u32) -> Self {
-        let failures = self.failures.saturating_mul(factor);
-        Self { failures, ..self }
+        let attempts = self.attempts.saturating_mul(factor);
+        Self { attempts, ..self }
     }
 
     /// Microseconds in which this many are forgotten.
-    fn micros(self, failures: u32) -> i64 {
-        self.seconds * MICROS * i64::from(failures) / i64::from(self.failures.max(1))
+    fn micros(self, attempts: u32) -> i64 {
+        self.seconds * MICROS * i64::from(attempts) / i64::from(self.attempts.max(1))
     }
 }
 
@@ -182,7 +183,7 @@ impl Limiter {
         Self {
             counts: Mutex::default(),
             registrations: Limit {
-                failures: registrations,
+                attempts: registrations,
                 seconds: 60,
             },
         }
@@ -204,7 +205,7 @@ impl Limiter {
             let empty = counts.entry(key.clone()).or_insert(now);
             // A key that never refuses has an end, too: a flood is not remembered for days.
             let next = (*empty).max(now).0 + limit.micros(1);
-            *empty = Timestamp(next.min(now.0 + limit.micros(limit.failures)));
+            *empty = Timestamp(next.min(now.0 + limit.micros(limit.attempts)));
         }
         Ok(())
     }
@@ -244,14 +245,14 @@ impl Limiter {
             return 0;
         };
         let limit = self.limit(key);
-        let failures = match key {
+        let attempts = match key {
             Key::Account(_) => return 0,
             Key::AccountFrom(account, _) if is_guessed_at(account, counts, now) => {
-                limit.failures / ACCOUNT.failures * FEW_FAILURES
+                limit.attempts / ACCOUNT.attempts * FEW_FAILURES
             }
-            _ => limit.failures,
+            _ => limit.attempts,
         };
-        empty.0 - now.0 - limit.micros(failures.saturating_sub(1))
+        empty.0 - now.0 - limit.micros(attempts.saturating_sub(1))
     }
 
     fn limit(&self, key: &Key) -> Limit {
@@ -277,7 +278,7 @@ impl Limiter {
 /// Whether so many fail at an account that it is more than its owner.
 fn is_guessed_at(account: &str, counts: &Counts, now: Timestamp) -> bool {
     let all = counts.get(&Key::Account(account.to_owned()));
-    all.is_some_and(|empty| empty.0 - now.0 > MANY.micros(MANY.failures - 1))
+    all.is_some_and(|empty| empty.0 - now.0 > MANY.micros(MANY.attempts - 1))
 }
 
 fn make_room(counts: &mut Counts, now: Timestamp) {

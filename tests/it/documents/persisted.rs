@@ -254,6 +254,19 @@ async fn switched_off_clients_are_told_not_to_try() {
     app.stop().await;
 }
 
+/// Ada, who registers by a manifest's document `register`: where no other runs.
+async fn registered(app: &TestApp) -> Actor {
+    let mut ada = app.anonymous();
+    let input =
+        json!({ "email": "ada@example.com", "name": "Ada", "password": "correct horse battery" });
+    let register = json!({ "doc_id": "register", "variables": { "input": input } });
+    let registered = ada.ask(Transport::Post, &register).await.body;
+    ada.token = registered["data"]["register"]["accessToken"]
+        .as_str()
+        .map(str::to_owned);
+    ada
+}
+
 #[tokio::test]
 async fn where_only_trusted_documents_run_no_other_does() {
     let folder = tempfile::tempdir().unwrap();
@@ -272,14 +285,7 @@ async fn where_only_trusted_documents_run_no_other_does() {
         ("GRAPHQL_MANIFEST", manifest.as_str()),
     ];
     let app = TestApp::with(&settings).await;
-    let mut ada = app.anonymous();
-    let input =
-        json!({ "email": "ada@example.com", "name": "Ada", "password": "correct horse battery" });
-    let register = json!({ "doc_id": "register", "variables": { "input": input } });
-    let registered = ada.ask(Transport::Post, &register).await.body;
-    ada.token = registered["data"]["register"]["accessToken"]
-        .as_str()
-        .map(str::to_owned);
+    let ada = registered(&app).await;
 
     let introspection = "{ __schema { queryType { name } } }";
     for transport in Transport::ALL {
@@ -366,14 +372,7 @@ async fn trusted_definitions_come_in_any_order() {
         ("GRAPHQL_MANIFEST", manifest.as_str()),
     ];
     let app = TestApp::with(&settings).await;
-    let mut ada = app.anonymous();
-    let input =
-        json!({ "email": "ada@example.com", "name": "Ada", "password": "correct horse battery" });
-    let register = json!({ "doc_id": "register", "variables": { "input": input } });
-    let registered = ada.ask(Transport::Post, &register).await.body;
-    ada.token = registered["data"]["register"]["accessToken"]
-        .as_str()
-        .map(str::to_owned);
+    let ada = registered(&app).await;
 
     let sent = format!("{QUERY}\n\n{NAME}\n\n{MAIL}");
     let expected = json!({ "viewer": { "name": "Ada", "email": "ada@example.com" } });
