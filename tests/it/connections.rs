@@ -153,6 +153,73 @@ async fn a_server_that_loses_its_power_takes_no_place_in_the_pool() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_follows_hears_on_after_a_server_lost_its_power() {
+    if !database::is_server() {
+        return;
+    }
+    let (app, line, database, _folder) = behind_a_line().await;
+    let ada = app.user("ada").await;
+    let gallery = ada.gallery("start").await;
+    let (elsewhere, _) = Line::to_database(&database.url).await;
+    let mut events = ada.follow(&gallery, None).await;
+    events.until("GalleryEventsStarted").await;
+    // It happens while the reader of events is in the middle of a statement.
+    let operator = database.connect().await;
+    hold_events(&operator).await;
+    line.strand(&elsewhere.address());
+    let let_go = match operator.get_database_backend() {
+        DbBackend::Postgres => "ROLLBACK",
+        _ => "UNLOCK TABLES",
+    };
+    operator.execute_unprepared(let_go).await.unwrap();
+    let renamed = async {
+        let update = "mutation($input: UpdateGalleryInput!) \
+            { updateGallery(input: $input) { gallery { id } } }";
+        let input = json!({ "input": { "galleryId": gallery, "name": "goal" } });
+        while !ada.send(update, input.clone()).await.1["errors"].is_null() {}
+        events.until("GalleryChanged").await
+    };
+    tokio::time::timeout(Duration::from_secs(60), renamed)
+        .await
+        .expect("it is told");
+    drop(events);
+    app.stop().await;
+    line.cut();
+    operator.close().await.unwrap();
+    database.drop().await;
+}
+
+/// Locks the table of events until somebody waits for it.
+async fn hold_events(operator: &DatabaseConnection) {
+    let backend = operator.get_database_backend();
+    let (lock, waiting) = match backend {
+        DbBackend::Postgres => (
+            "BEGIN; LOCK TABLE gallery_event IN ACCESS EXCLUSIVE MODE",
+            "SELECT count(*) FROM pg_stat_activity \
+             WHERE datname = current_database() AND wait_event_type = 'Lock'",
+        ),
+        _ => (
+            "LOCK TABLES gallery_event WRITE",
+            "SELECT count(*) FROM information_schema.processlist \
+             WHERE db = DATABASE() AND state LIKE 'Waiting for table%'",
+        ),
+    };
+    operator.execute_unprepared(lock).await.unwrap();
+    let waiting = Statement::from_string(backend, waiting);
+    let wait = async {
+        loop {
+            let row = operator.query_one_raw(waiting.clone()).await.unwrap();
+            if row.unwrap().try_get_by_index::<i64>(0).unwrap() > 0 {
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), wait)
+        .await
+        .expect("somebody waits");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_ends_sessions_is_unavailable_and_no_more() {
     if !database::is_server() {
         return;

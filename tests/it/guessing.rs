@@ -34,25 +34,7 @@ async fn sign_in_from(app: &TestApp, address: &str, email: &str, password: &str)
 }
 
 async fn sign_in_with(app: &TestApp, address: &str, input: Value) -> String {
-    let document = "mutation($input: SignInInput!) { signIn(input: $input) { accessToken userErrors { code } } }";
-    let request = app
-        .anonymous()
-        .http()
-        .post(format!("{}/graphql", app.url))
-        .header("x-forwarded-for", address)
-        .json(&json!({ "query": document, "variables": { "input": input } }));
-    let answer: Value = request.send().await.unwrap().json().await.unwrap();
-    if let Some(code) = answer["errors"][0]["extensions"]["code"].as_str() {
-        return code.to_owned();
-    }
-    let payload = &answer["data"]["signIn"];
-    payload["userErrors"][0]["code"].as_str().map_or_else(
-        || {
-            assert!(payload["accessToken"].is_string(), "{answer:#}");
-            "OK".to_owned()
-        },
-        str::to_owned,
-    )
+    app.anonymous().sign_in_from(address, input).await
 }
 
 #[tokio::test]

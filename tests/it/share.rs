@@ -169,6 +169,20 @@ async fn a_guest_sees_no_photo_before_its_upload_is_confirmed() {
         guest.error_code(one, json!({ "p": photo })).await,
         "NOT_FOUND"
     );
+    // Nor is told of its end.
+    let mut events = follow(&guest, &gallery).await;
+    let input = json!({ "photoIds": [photo] });
+    let deleted = "results { deletedPhotoId }";
+    owner
+        .mutate("deletePhotos", "DeletePhotosInput", input, deleted)
+        .await;
+    let input = json!({ "galleryId": gallery, "name": "another" });
+    let renamed = "gallery { id }";
+    owner
+        .mutate("updateGallery", "UpdateGalleryInput", input, renamed)
+        .await;
+    let told = events.until("GalleryChanged").await;
+    assert_eq!(told.len(), 1, "{told:?}");
     app.stop().await;
 }
 

@@ -49,7 +49,8 @@ pub const NETWORK: Limit = Limit {
     attempts: 50,
     seconds: 15 * 60,
 };
-/// Sign-ins that succeed at one account: each costs a password hash, which others wait for.
+/// Sign-ins and changes of the password that succeed at one account: each costs password hashes,
+/// which others wait for.
 pub const SIGN_INS: Limit = Limit {
     attempts: 60,
     seconds: 60,
@@ -99,11 +100,21 @@ impl Network {
     }
 
     fn of(address: IpAddr) -> Vec<Self> {
-        let mut networks = vec![Self::host(address)];
-        if let IpAddr::V6(v6) = address.to_canonical() {
-            networks.push(Self::Site(prefix(v6, 48)));
+        let (host, widest) = (Self::host(address), Self::widest(address));
+        if host == widest {
+            vec![host]
+        } else {
+            vec![host, widest]
         }
-        networks
+    }
+
+    /// The site where there is one, or else the host.
+    #[must_use]
+    pub fn widest(address: IpAddr) -> Self {
+        match address.to_canonical() {
+            IpAddr::V6(v6) => Self::Site(prefix(v6, 48)),
+            IpAddr::V4(_) => Self::host(address),
+        }
     }
 }
 
@@ -122,7 +133,7 @@ pub enum Key {
     Network(Network),
     /// Failures of one device at the account that it has signed in to before.
     Device(Uuid),
-    /// Sign-ins at one account, by its e-mail key, that succeeded.
+    /// Sign-ins at one account, by its e-mail key, and changes of its password that succeeded.
     SignIns(String),
     /// Members that a user names.
     Members(UserId),

@@ -16,6 +16,7 @@ mod password_change;
 mod rules;
 pub mod service;
 pub mod token;
+pub mod turns;
 
 use std::net::IpAddr;
 

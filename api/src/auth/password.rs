@@ -1,11 +1,13 @@
 //! Password hashing: Argon2id with OWASP's parameters, off the async threads and bounded.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
 use argon2::{Algorithm, Argon2, Params, Version};
-use tokio::sync::Semaphore;
 
+use super::limiter::Key;
+use super::turns::{Turn, Turns};
 use crate::clock::Clock;
 use crate::error::{Error, Result};
 
@@ -22,7 +24,7 @@ const MAX_BYTES: usize = 1024;
 pub struct Passwords {
     argon2: Argon2<'static>,
     /// As many at a time as there are cores: more would only take each other's memory.
-    permits: Arc<Semaphore>,
+    turns: Arc<Turns>,
     /// Verified for accounts that do not exist, so that both answers take the same time.
     decoy: Arc<str>,
     clock: Clock,
@@ -50,21 +52,28 @@ impl Passwords {
         )?;
         Ok(Self {
             argon2,
-            permits: Arc::new(Semaphore::new(cores)),
+            turns: Arc::new(Turns::new(cores)),
             decoy: decoy.into(),
             clock,
         })
+    }
+
+    /// Waits for a turn to hash, for an attempt that counts by `keys` and comes from `address`.
+    ///
+    /// # Errors
+    /// `Internal`.
+    pub async fn turn(&self, keys: &[Key], address: Option<IpAddr>) -> Result<Turn> {
+        self.turns.take(keys, address).await
     }
 
     /// The PHC string of a password.
     ///
     /// # Errors
     /// `Internal`.
-    pub async fn hash(&self, password: String) -> Result<String> {
+    pub async fn hash(&self, turn: Turn, password: String) -> Result<String> {
         let salt = self.clock.random_bytes::<16>();
         let argon2 = self.argon2.clone();
-        self.run(move || phc(&argon2, password.as_bytes(), &salt))
-            .await?
+        run(turn, move || phc(&argon2, password.as_bytes(), &salt)).await?
     }
 
     /// Whether the password belongs to the hash. Without a hash the answer is no, after the same
@@ -72,36 +81,34 @@ impl Passwords {
     ///
     /// # Errors
     /// `Internal`.
-    pub async fn verify(&self, password: String, hash: Option<String>) -> Result<bool> {
+    pub async fn verify(&self, turn: Turn, password: String, hash: Option<String>) -> Result<bool> {
         let known = hash.is_some() && password.len() <= MAX_BYTES;
         let hash = hash
             .filter(|_| known)
             .unwrap_or_else(|| self.decoy.to_string());
         let argon2 = self.argon2.clone();
-        let matches = self
-            .run(move || {
-                let end = password.floor_char_boundary(MAX_BYTES);
-                argon2
-                    .verify_password(&password.as_bytes()[..end], hash.as_str())
-                    .is_ok()
-            })
-            .await?;
+        let matches = run(turn, move || {
+            let end = password.floor_char_boundary(MAX_BYTES);
+            argon2
+                .verify_password(&password.as_bytes()[..end], hash.as_str())
+                .is_ok()
+        })
+        .await?;
         Ok(known && matches)
     }
+}
 
-    async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
-        let permit = Arc::clone(&self.permits)
-            .acquire_owned()
-            .await
-            .map_err(Error::internal)?;
-        // The permit moves along: a caller that goes away must not free a core that is still busy.
-        tokio::task::spawn_blocking(move || {
-            let _permit = permit;
-            work()
-        })
-        .await
-        .map_err(Error::internal)
-    }
+async fn run<T: Send + 'static>(
+    turn: Turn,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T> {
+    // The turn moves along: a caller that goes away must not free a core that is still busy.
+    tokio::task::spawn_blocking(move || {
+        let _turn = turn;
+        work()
+    })
+    .await
+    .map_err(Error::internal)
 }
 
 fn phc(argon2: &Argon2<'_>, password: &[u8], salt: &[u8]) -> Result<String> {

@@ -42,17 +42,18 @@ impl AuthService {
             return Err(Error::user(code, &["input"], message));
         };
         let keys = Key::password_change(me, address);
-        self.limited(&keys)?;
-        if !self.passwords.verify(current, Some(hash)).await? {
+        self.room(&keys, &user.email_key)?;
+        let right = self.verified(&keys, address, &user.email_key, current, Some(hash));
+        if !right.await? {
             return Err(wrong_password());
         }
-        let hash = self.passwords.hash(new).await?;
+        let turn = self.passwords.turn(&keys, address).await?;
+        let hash = self.passwords.hash(turn, new).await?;
         let now = self.clock.now();
         let txn = self.db.begin().await?;
         // With the lock nobody can go on with a session while it is ended, nor begin one with the
         // password of before.
         let user = unchanged(&*txn, user).await?.ok_or_else(wrong_password)?;
-        self.limiter.succeeded(&keys);
         user::Entity::update_many()
             .col_expr(user::Column::PasswordHash, Expr::value(hash.as_str()))
             .filter(user::Column::Id.eq(me))

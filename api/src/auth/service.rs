@@ -94,7 +94,8 @@ impl AuthService {
         if self.account(&email_key).await?.is_some() {
             return Err(taken());
         }
-        let password_hash = self.passwords.hash(password).await?;
+        let turn = self.passwords.turn(&[], address).await?;
+        let password_hash = self.passwords.hash(turn, password).await?;
         let now = self.clock.now();
         let row = user::ActiveModel {
             id: Set(self.clock.new_id()),
@@ -131,7 +132,9 @@ impl AuthService {
         let keys = self.admitted(&email_key, source).await?;
         let user = self.account(&email_key).await?;
         let hash = user.as_ref().and_then(password_hash);
-        let user = match (self.passwords.verify(password, hash).await?, user) {
+        let address = source.address;
+        let right = self.verified(&keys, address, &email_key, password, hash);
+        let user = match (right.await?, user) {
             (true, Some(user)) => user,
             _ => return Err(wrong_credentials()),
         };
@@ -140,11 +143,6 @@ impl AuthService {
         let user = unchanged(&*txn, user)
             .await?
             .ok_or_else(wrong_credentials)?;
-        self.limiter.succeeded(&keys);
-        // Whether there was room was looked at before.
-        let _ = self
-            .limiter
-            .attempt(&[Key::SignIns(email_key)], self.clock.now());
         let family = self.clock.new_token();
         self.start(txn, user, family, self.clock.now()).await
     }
@@ -155,10 +153,6 @@ impl AuthService {
     /// `RateLimited`.
     async fn admitted(&self, email_key: &str, source: Source<'_>) -> Result<Vec<Key>> {
         let now = self.clock.now();
-        let busy = self
-            .limiter
-            .check(&[Key::SignIns(email_key.to_owned())], now);
-        busy.map_err(Error::rate_limited)?;
         let token = source.device_token;
         let known = token.and_then(|token| self.keys.device(token, now));
         let keys = match known.filter(|(_, account)| account.has(email_key)) {
@@ -167,8 +161,45 @@ impl AuthService {
             }
             _ => Key::sign_in(email_key, source.address),
         };
-        self.limited(&keys)?;
+        self.room(&keys, email_key)?;
         Ok(keys)
+    }
+
+    /// Whether an account has room for an attempt that counts by `keys`. Those that succeed have a
+    /// limit, too: each costs a hash, for which others wait.
+    ///
+    /// # Errors
+    /// `RateLimited`.
+    pub(super) fn room(&self, keys: &[Key], email_key: &str) -> Result<()> {
+        let sign_ins = Key::SignIns(email_key.to_owned());
+        let all = [&[sign_ins], keys].concat();
+        let room = self.limiter.check(&all, self.clock.now());
+        room.map_err(Error::rate_limited)
+    }
+
+    /// Whether a password is the one of the account with this hash. The attempt is counted once it is
+    /// its turn: who gives up waiting has failed nothing. Once the password is known to be right,
+    /// whatever else fails is nobody's guess.
+    ///
+    /// # Errors
+    /// `RateLimited` where others used up what [`AuthService::room`] had seen.
+    pub(super) async fn verified(
+        &self,
+        keys: &[Key],
+        address: Option<IpAddr>,
+        email_key: &str,
+        password: String,
+        hash: Option<String>,
+    ) -> Result<bool> {
+        let turn = self.passwords.turn(keys, address).await?;
+        self.room(keys, email_key)?;
+        self.limited(keys)?;
+        let right = self.passwords.verify(turn, password, hash).await?;
+        if right {
+            self.limiter.succeeded(keys);
+            self.limited(&[Key::SignIns(email_key.to_owned())])?;
+        }
+        Ok(right)
     }
 
     /// Exchanges a refresh token for the next pair. A token that was exchanged before is in two

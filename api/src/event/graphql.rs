@@ -9,10 +9,13 @@ use entity::{GalleryId, PersonId, PhotoId};
 use futures::stream::{self, Stream, StreamExt as _};
 
 use super::cursor;
+use super::hub::PATIENCE;
 use super::service::{Batch, Following};
 use crate::access::Viewer;
+use crate::error::Error;
 use crate::gallery::graphql::Gallery;
 use crate::graphql::error::{GraphError, GraphResult};
+use crate::graphql::pace::Pace;
 use crate::graphql::{Services, id, services, viewer};
 use crate::people::graphql::Person;
 use crate::photo::graphql::Photo;
@@ -75,7 +78,7 @@ pub struct PhotoChanged {
     photo: Option<Photo>,
 }
 
-/// A photo was deleted.
+/// A confirmed photo was deleted.
 #[derive(SimpleObject)]
 pub struct PhotoDeleted {
     /// Its place in the gallery's history.
@@ -162,28 +165,46 @@ impl EventSubscription {
             occurred_at: services.gallery.now().to_utc(),
         });
         let begin = stream::once(std::future::ready(Ok(started)));
-        let events = stream::unfold(following, move |following| {
+        let events = stream::unfold(Some(following), move |following| {
             let services = services.clone();
             batch(following, services)
         });
-        Ok(begin.chain(events.flat_map(stream::iter)))
+        let events = begin.chain(events.flat_map(stream::iter));
+        Ok(ctx.data_unchecked::<Pace>().clone().events(events))
     }
 }
 
-/// The next events; none at the end.
+/// The next events; nothing after the gallery's end, nor after an error.
 async fn batch(
-    mut following: Following,
+    following: Option<Following>,
     services: Services,
-) -> Option<(Vec<GraphResult<GalleryEvent>>, Following)> {
-    let events = match following.next().await {
-        Ok(Some(batch)) => match present(batch, following.viewer(), &services).await {
-            Ok(events) => events.into_iter().map(Ok).collect(),
-            Err(error) => vec![Err(error)],
-        },
-        Ok(None) => return None,
-        Err(error) => vec![Err(error.into())],
+) -> Option<(Vec<GraphResult<GalleryEvent>>, Option<Following>)> {
+    let mut following = following?;
+    Some(match next(&mut following, &services).await {
+        Ok((events, ends)) => {
+            let events = events.into_iter().map(Ok).collect();
+            (events, Some(following).filter(|_| !ends))
+        }
+        Err(error) => (vec![Err(error)], None),
+    })
+}
+
+/// The next events, and whether they are the last.
+async fn next(
+    following: &mut Following,
+    services: &Services,
+) -> GraphResult<(Vec<GalleryEvent>, bool)> {
+    following.wait().await?;
+    let load = async {
+        let batch = following.take().await?;
+        let ends = batch.gallery.is_none();
+        Ok((present(batch, following.viewer(), services).await?, ends))
     };
-    Some((events, following))
+    let loaded = tokio::time::timeout(PATIENCE, load).await;
+    loaded.unwrap_or_else(|elapsed| {
+        let (what, source) = ("the database", elapsed.into());
+        Err(Error::Unavailable { what, source }.into())
+    })
 }
 
 /// Loads what the events are about, as it is now: at most two statements a kind.

@@ -27,6 +27,8 @@ const LOOK: u64 = 1_000;
 const GALLERIES: usize = 200;
 /// After a look, news of this process are gathered for so long: an analysis commits often.
 const GATHER: Duration = Duration::from_millis(20);
+/// Longest statement: a server that vanishes without a word would be waited for as long as TCP does.
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 /// Events that a follower takes at a time.
 const BATCH: usize = 50;
 
@@ -120,11 +122,15 @@ impl Inner {
         loop {
             let Some(wanted) = self.wanted() else { return };
             for galleries in wanted.chunks(GALLERIES) {
-                while match self.look(galleries).await {
-                    Ok(more) => more,
-                    Err(error) => {
-                        // The next tick tries again; subscribers wait meanwhile.
+                // After an error the next tick tries again; subscribers wait meanwhile.
+                while match tokio::time::timeout(PATIENCE, self.look(galleries)).await {
+                    Ok(Ok(more)) => more,
+                    Ok(Err(error)) => {
                         tracing::warn!(%error, "events cannot be read");
+                        false
+                    }
+                    Err(_) => {
+                        tracing::warn!("events cannot be read: the database does not answer");
                         false
                     }
                 } {}
@@ -218,17 +224,24 @@ pub struct Follower {
 }
 
 impl Follower {
-    /// Waits for the next events: at least one, without a gap.
+    /// Waits until there are more events.
+    ///
+    /// # Errors
+    /// `Internal`.
+    pub async fn wait(&mut self) -> Result<()> {
+        // Only the tail's owner could close the channel, and this is one of them.
+        while *self.last.borrow_and_update() <= self.seq {
+            let changed = self.last.changed().await;
+            changed.map_err(|_| Error::internal("the hub is gone"))?;
+        }
+        Ok(())
+    }
+
+    /// The next events once there are some: at least one, without a gap.
     ///
     /// # Errors
     /// [`Error::CursorTooOld`] where the next ones are no longer kept; the database's.
-    pub async fn next(&mut self) -> Result<Vec<gallery_event::Model>> {
-        // Only the tail's owner could close the channel, and this is one of them.
-        while *self.last.borrow_and_update() <= self.seq {
-            if self.last.changed().await.is_err() {
-                return Err(Error::internal("the hub is gone"));
-            }
-        }
+    pub async fn take(&mut self) -> Result<Vec<gallery_event::Model>> {
         let mut rows = self.tail.after(self.seq);
         if rows.is_empty() {
             rows = outbox::after(self.db.read(), self.gallery, self.seq, BATCH as u64).await?;

@@ -58,7 +58,6 @@ impl EventService {
             gallery,
             start: seq,
             follower: self.hub.follow(gallery, seq),
-            over: false,
         })
     }
 
@@ -76,7 +75,6 @@ pub struct Following {
     gallery: GalleryId,
     start: i64,
     follower: Follower,
-    over: bool,
 }
 
 /// Events in their order, with the authority under which the viewer sees them.
@@ -100,39 +98,41 @@ impl Following {
         self.viewer
     }
 
-    /// Waits for the next events; `None` after the gallery's deletion. The viewer's right to see the
-    /// gallery is looked at anew each time.
+    /// Waits until something happens.
+    ///
+    /// # Errors
+    /// `Internal`.
+    pub async fn wait(&mut self) -> Result<()> {
+        self.follower.wait().await
+    }
+
+    /// What happened since, once [`Following::wait`] has ended. The viewer's right to see the gallery
+    /// is looked at anew each time.
     ///
     /// # Errors
     /// `NotFound` once the viewer is no member any more; [`Error::CursorTooOld`] for a viewer who is
-    /// so slow that the next events are no longer kept; the database's. Nothing follows an error.
-    pub async fn next(&mut self) -> Result<Option<Batch>> {
-        if self.over {
-            return Ok(None);
-        }
-        // Set back below: whatever ends in an error is over.
-        self.over = true;
-        let mut events = self.follower.next().await?;
+    /// so slow that the next events are no longer kept; the database's. Nothing may follow an error:
+    /// what it was about would be missing.
+    pub async fn take(&mut self) -> Result<Batch> {
+        let mut events = self.follower.take().await?;
         let seen = access::gallery(self.db.read(), self.viewer, self.gallery, Action::View).await;
-        let gallery = match seen {
-            Ok(gallery) => Some(gallery),
+        match seen {
+            Ok(gallery) => Ok(Batch {
+                gallery: Some(gallery),
+                events,
+            }),
             Err(Error::NotFound) => {
                 let end = events
                     .iter()
                     .position(|event| event.kind == Kind::GalleryDeleted);
                 // Nobody is a member of what is gone: of its end only this is told.
-                let Some(end) = end else {
-                    return Err(Error::NotFound);
-                };
-                events = vec![events.swap_remove(end)];
-                return Ok(Some(Batch {
+                let end = end.ok_or(Error::NotFound)?;
+                Ok(Batch {
                     gallery: None,
-                    events,
-                }));
+                    events: vec![events.swap_remove(end)],
+                })
             }
-            Err(error) => return Err(error),
-        };
-        self.over = false;
-        Ok(Some(Batch { gallery, events }))
+            Err(error) => Err(error),
+        }
     }
 }

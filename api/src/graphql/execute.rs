@@ -18,6 +18,7 @@ use wire::variables;
 use super::documents::{Documents, Found, Reference, Registration};
 use super::loaders::{self, Sources};
 use super::order::Order;
+use super::pace::Pace;
 use super::problem::{self, Problem, clip};
 use super::schema::{self, Schema};
 use super::signature::Signature;
@@ -27,7 +28,7 @@ use crate::auth::ClientAddress;
 use crate::error::UNAVAILABLE_SECONDS;
 use crate::metrics::RequestOutcome;
 
-/// Longest execution of a query or mutation.
+/// Longest execution of a query or mutation, and longest answer to one event.
 pub const TIMEOUT: Duration = Duration::from_secs(30);
 /// Every `extensions.code` that there is.
 pub const CODES: &[&str] = &[
@@ -219,8 +220,8 @@ impl Executor {
             registration: prepared.registration.take(),
         };
         let request = self.attach(prepared, viewer, address);
-        let metrics = &self.sources.metrics;
-        let execution = error::counted(metrics.clone(), self.schema.execute(request));
+        let metrics = self.sources.metrics.clone();
+        let execution = error::counted(metrics, self.schema.execute(request));
         match tokio::time::timeout(TIMEOUT, execution).await {
             Ok(mut response) => {
                 order.apply(&mut response.data);
@@ -228,13 +229,7 @@ impl Executor {
                 self.first(&mut first, &mut response, refused);
                 self.answer(response, refused, Some(&signature))
             }
-            Err(_) => {
-                tracing::warn!(seconds = TIMEOUT.as_secs(), "a document took too long");
-                let problem = Problem::timeout(UNAVAILABLE_SECONDS);
-                metrics.graphql_error(problem.code);
-                self.ended(&signature, RequestOutcome::Timeout);
-                Answer::TimedOut(problem::error(problem))
-            }
+            Err(_) => self.timed_out(Some(&signature)),
         }
     }
 
@@ -258,21 +253,35 @@ impl Executor {
             cost: prepared.cost.take(),
             registration: prepared.registration.take(),
         };
-        let request = self.attach(prepared, viewer, address);
+        let pace = Pace::begins();
+        let request = self.attach(prepared, viewer, address).data(pace.clone());
         let open = self.sources.metrics.subscription();
-        let answers = self
-            .schema
-            .execute_stream(request)
-            .map(move |mut response| {
-                order.apply(&mut response.data);
-                // Counted as open until the stream is dropped.
-                let _open = &open;
-                let first = signature.take();
-                let refused = first.is_some() && never_began(&response);
-                executor.first(&mut begins, &mut response, refused);
-                executor.answer(response, refused, first.as_ref())
-            });
+        let answers = self.schema.execute_stream(request);
+        let answers = pace.answers(answers.boxed(), TIMEOUT).map(move |response| {
+            // Counted as open until the stream is dropped.
+            let _open = &open;
+            let first = signature.take();
+            let Ok(mut response) = response else {
+                return executor.timed_out(first.as_ref());
+            };
+            order.apply(&mut response.data);
+            let refused = first.is_some() && never_began(&response);
+            executor.first(&mut begins, &mut response, refused);
+            executor.answer(response, refused, first.as_ref())
+        });
         answers.boxed()
+    }
+
+    /// Answers that it took longer than [`TIMEOUT`]. With `signature` it is the answer that a request is
+    /// counted by.
+    fn timed_out(&self, signature: Option<&Signature>) -> Answer {
+        tracing::warn!(seconds = TIMEOUT.as_secs(), "a document took too long");
+        let problem = Problem::timeout(UNAVAILABLE_SECONDS);
+        self.sources.metrics.graphql_error(problem.code);
+        if let Some(signature) = signature {
+            self.ended(signature, RequestOutcome::Timeout);
+        }
+        Answer::TimedOut(problem::error(problem))
     }
 
     fn attach(

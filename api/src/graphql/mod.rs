@@ -9,6 +9,7 @@ pub mod id;
 pub mod loaders;
 pub mod node;
 pub mod order;
+pub mod pace;
 pub mod problem;
 pub mod schema;
 pub mod signature;

@@ -158,7 +158,10 @@ impl PhotoService {
                 delay: Duration::ZERO,
             };
             queue::enqueue(&*txn, &self.clock, job).await?;
-            txn.record(Happening::photo_deleted(row.gallery_id, *id, now));
+            // Nothing was told of it before its confirmation, and guests did not see it.
+            if row.status != Status::AwaitingUpload {
+                txn.record(Happening::photo_deleted(row.gallery_id, *id, now));
+            }
             answers.push(Ok(*id));
         }
         txn.commit().await?;

@@ -62,6 +62,16 @@ async fn what_it_did_not_sign_for_us_now_is_refused() {
             ),
         ),
         ("bound to a key", with("cnf", json!({ "jkt": "x" }))),
+        ("for refreshing", with("typ", json!("Refresh"))),
+        (
+            "for refreshing while offline",
+            with("typ", json!("Offline")),
+        ),
+        ("for logging out", with("typ", json!("Logout"))),
+        (
+            "for refreshing, as Cognito says",
+            with("token_use", json!("refresh")),
+        ),
         ("critical", headed("crit", json!(["b64"]))),
         ("unknown key", headed("kid", json!("x"))),
         ("key of another type", headed("kid", json!("c"))),

@@ -74,6 +74,10 @@ struct Claims {
     /// Notices of log-outs have it, security events too, and no token of a user (OpenID Connect
     /// Back-Channel Logout 1.0, 2.4). Some issuers give them no `typ` of their own.
     events: Option<IgnoredAny>,
+    /// What kind of token it is, where the issuer says so in the payload: Keycloak does, and Amazon
+    /// Cognito in `token_use`.
+    typ: Option<String>,
+    token_use: Option<String>,
     /// A token that is bound to a key of its client's (RFC 9449, RFC 8705) is no bearer token.
     cnf: Option<IgnoredAny>,
 }
@@ -148,7 +152,13 @@ impl ExternalIssuer {
             });
         let is_subject = (1..=MAX_NAME_BYTES).contains(&claims.sub.len())
             && claims.sub.chars().all(|c| !c.is_control());
-        let is_another_kind = claims.events.is_some() || claims.cnf.is_some();
+        let kinds = [&claims.typ, &claims.token_use];
+        let is_another_kind = claims.events.is_some()
+            || claims.cnf.is_some()
+            || kinds
+                .into_iter()
+                .flatten()
+                .any(|kind| is_for_the_issuer(kind));
         if until <= now || begins > now || !is_subject || is_another_kind {
             return Err(Error::Unauthenticated);
         }
@@ -163,6 +173,14 @@ impl ExternalIssuer {
             until,
         })
     }
+}
+
+/// Whether a payload's kind is one that only the issuer itself takes. Any other may be an access or ID
+/// token: there is no list of what issuers call those.
+fn is_for_the_issuer(kind: &str) -> bool {
+    ["refresh", "offline", "logout"]
+        .iter()
+        .any(|known| kind.eq_ignore_ascii_case(known))
 }
 
 /// Whether a header is one of an ID token or access token that we understand: the same keys sign
