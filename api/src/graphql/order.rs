@@ -88,12 +88,12 @@ impl Order {
 
 #[cfg(test)]
 mod tests {
-    use async_graphql::parser::parse_query;
+    use wire::document::parse;
 
     use super::*;
 
     fn ordered(query: &str, answer: &str) -> String {
-        let document = parse_query(query).unwrap();
+        let document = parse(query).unwrap();
         let (_, operation) = document.operations.iter().next().unwrap();
         let mut answer: Value = serde_json::from_str(answer).unwrap();
         Order::of(&operation.node, &document).apply(&mut answer);

@@ -116,12 +116,12 @@ fn operation_mut<'a>(
 
 #[cfg(test)]
 mod tests {
-    use async_graphql::parser::parse_query;
+    use wire::document::parse;
 
     use super::*;
 
     fn settled(text: &str) -> Result<String, String> {
-        let mut document = parse_query(text).unwrap();
+        let mut document = parse(text).unwrap();
         settle(&mut document, None).map_err(|problem| problem.message)?;
         let root = &operation(&document, None).unwrap().node.selection_set.node;
         let fields: Vec<_> = root

@@ -191,7 +191,7 @@ mod tests {
     #[test]
     fn examples_parse_and_carry_their_variables() {
         for (title, query, variables) in EXAMPLES {
-            let document = async_graphql::parser::parse_query(query).unwrap();
+            let document = wire::document::parse(query).unwrap();
             assert_eq!(document.operations.iter().count(), 1, "{title}");
             let variables: serde_json::Value = serde_json::from_str(variables).unwrap();
             let (_, operation) = document.operations.iter().next().unwrap();

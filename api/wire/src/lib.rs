@@ -5,7 +5,8 @@
 //! to be fuzzed with instrumentation (`tests/fuzz`).
 
 pub mod definitions;
-pub mod literals;
+pub mod document;
+mod literals;
 pub mod opaque;
 pub mod price;
 pub mod problem;

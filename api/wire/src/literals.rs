@@ -14,7 +14,7 @@ use super::tokens::{Tokens, is_name};
 ///
 /// # Errors
 /// The name.
-pub fn check_unique(document: &str) -> Result<(), Problem> {
+pub(crate) fn check_unique(document: &str) -> Result<(), Problem> {
     // Within parentheses, a set for each `(` and `{` that is open; outside of them braces are
     // selection sets.
     let mut open: Vec<HashSet<&str>> = Vec::new();
@@ -43,9 +43,7 @@ pub fn check_unique(document: &str) -> Result<(), Problem> {
 
 #[cfg(test)]
 mod tests {
-    use async_graphql_parser::parse_query;
-
-    use super::*;
+    use crate::document::parse;
 
     #[test]
     fn the_second_of_a_name_is_found() {
@@ -61,8 +59,7 @@ mod tests {
             ("{ a(f: { x : 1, x\n: 1 }) }", "x"),
             ("{ a(f: { x#\n: 1, \u{feff}x\t, : 1 }) }", "x"),
         ] {
-            parse_query(document).expect(document);
-            let problem = check_unique(document).expect_err(document);
+            let problem = parse(document).expect_err(document);
             assert!(problem.message.starts_with(&format!("`{name}`")));
             assert_eq!(problem.code, "GRAPHQL_VALIDATION_FAILED");
         }
@@ -81,8 +78,7 @@ mod tests {
             "# a(x: 1, x: 2)\n{ a(f: \"\", g: \"ä\") }",
             "{ ...F } fragment F on Q { a(x: 1) } ",
         ] {
-            parse_query(document).expect(document);
-            assert_eq!(check_unique(document), Ok(()), "{document}");
+            parse(document).expect(document);
         }
     }
 }

@@ -39,6 +39,12 @@ impl Problem {
         Self::new("BAD_REQUEST", message)
     }
 
+    /// The document does not parse.
+    #[must_use]
+    pub fn malformed(what: &str) -> Self {
+        Self::new("GRAPHQL_PARSE_FAILED", format!("syntax error: {what}"))
+    }
+
     /// The document breaks a rule of the language.
     pub fn invalid(message: impl Into<String>) -> Self {
         Self::new("GRAPHQL_VALIDATION_FAILED", message)
@@ -116,13 +122,9 @@ impl Problem {
             let line = line.trim_start();
             line.strip_prefix("= ")
         });
-        let message = match expected {
-            Some(expected) => format!("syntax error: {expected}"),
-            None => format!("syntax error: {text}"),
-        };
         Self {
             locations: error.positions().collect(),
-            ..Self::new("GRAPHQL_PARSE_FAILED", message)
+            ..Self::malformed(expected.unwrap_or(&text))
         }
     }
 

@@ -5,16 +5,23 @@
 pub(crate) struct Tokens<'a> {
     text: &'a str,
     rest: &'a str,
+    is_cut: bool,
 }
 
 impl<'a> Tokens<'a> {
     pub(crate) fn of(text: &'a str) -> Self {
-        Self { text, rest: text }
+        let (rest, is_cut) = (text, false);
+        Self { text, rest, is_cut }
     }
 
     /// Where the token that came last ends, in bytes.
     pub(crate) fn end(&self) -> usize {
         self.text.len() - self.rest.len()
+    }
+
+    /// Whether the token that came last is a string that does not end.
+    pub(crate) fn is_cut(&self) -> bool {
+        self.is_cut
     }
 }
 
@@ -27,7 +34,10 @@ impl<'a> Iterator for Tokens<'a> {
             let first = text.chars().next()?;
             let length = match first {
                 '#' => text.find(['\n', '\r']).unwrap_or(text.len()),
-                '"' => string(text),
+                '"' => string(text).unwrap_or_else(|| {
+                    self.is_cut = true;
+                    text.len()
+                }),
                 '$' => 1 + word(&text[1..]),
                 _ if is_name(first) => word(text),
                 _ => first.len_utf8(),
@@ -53,8 +63,8 @@ fn word(text: &str) -> usize {
     text.find(|c| !is_name(c)).unwrap_or(text.len())
 }
 
-/// Length of the string that the text begins with.
-fn string(text: &str) -> usize {
+/// Length of the string that the text begins with, if it ends.
+fn string(text: &str) -> Option<usize> {
     let (quote, escapes): (&str, &[&str]) = match text.strip_prefix("\"\"\"") {
         Some(_) => ("\"\"\"", &["\\\"\"\""]),
         None => ("\"", &["\\\\", "\\\""]),
@@ -62,14 +72,14 @@ fn string(text: &str) -> usize {
     let mut at = quote.len();
     while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
         if rest.starts_with(quote) {
-            return at + quote.len();
+            return Some(at + quote.len());
         }
         at += match escapes.iter().find(|escape| rest.starts_with(**escape)) {
             Some(escape) => escape.len(),
             None => rest.chars().next().map_or(1, char::len_utf8),
         };
     }
-    text.len()
+    None
 }
 
 #[cfg(test)]

@@ -97,7 +97,7 @@ fn named_type(name: &str, pos: Pos, shape: &Shape) -> Option<Named> {
 mod tests {
     use std::fmt::Write as _;
 
-    use async_graphql_parser::parse_query;
+    use crate::document::parse;
 
     use super::*;
 
@@ -116,7 +116,7 @@ mod tests {
 
     fn first(document: &str) -> Option<String> {
         let shape = Shape::from_sdl(SDL).unwrap();
-        super::first(&parse_query(document).unwrap(), &shape)
+        super::first(&parse(document).unwrap(), &shape)
     }
 
     #[test]

@@ -105,13 +105,13 @@ fn text(name: &Name) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use async_graphql_parser::parse_query;
+    use crate::document::parse;
 
     use super::*;
 
     #[test]
     fn documents_weigh_more_the_more_is_in_them() {
-        let weigh = |text: &str| super::weigh(&parse_query(text).unwrap());
+        let weigh = |text: &str| super::weigh(&parse(text).unwrap());
         let field = weigh("{ a }");
         assert!(field > size_of::<Positioned<Selection>>());
         for more in [

@@ -9,7 +9,7 @@ use libfuzzer_sys::fuzz_target;
 use std::sync::LazyLock;
 use wire::price::{self, LIMITS};
 use wire::shape::Shape;
-use wire::{definitions, literals, unknown, variables, weight};
+use wire::{definitions, document, unknown, variables, weight};
 
 /// The schema itself.
 static SHAPE: LazyLock<Shape> = LazyLock::new(|| {
@@ -25,9 +25,8 @@ fuzz_target!(|data: &[u8]| {
     };
     let json = serde_json::from_slice(parts.next().unwrap_or_default());
     let variables = Variables::from_json(json.unwrap_or_default());
-    let _ = literals::check_unique(text);
     let pieces = definitions::split(text);
-    let Ok(document) = async_graphql_parser::parse_query(text) else {
+    let Ok(document) = document::parse(text) else {
         return;
     };
     let written = written(&document);

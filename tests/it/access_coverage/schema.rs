@@ -123,7 +123,7 @@ impl Types {
             .find(|field| field.name == root)
             .map(|field| field.leads_to.clone())
             .unwrap();
-        let document = async_graphql_parser::parse_query(document).unwrap();
+        let document = wire::document::parse(document).unwrap();
         let field = fields(&operation(&document)).next().unwrap().clone();
         let mut missing = Vec::new();
         self.compare(&ty, &field, &mut missing);

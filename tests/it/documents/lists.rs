@@ -1,7 +1,7 @@
 //! Every list of the schema multiplies what is below it, and is bounded.
 
+use async_graphql_parser::parse_schema;
 use async_graphql_parser::types::{BaseType, Type, TypeKind, TypeSystemDefinition};
-use async_graphql_parser::{parse_query, parse_schema};
 use eventgallery::graphql::schema::sdl;
 use wire::price::{self, LIMITS};
 use wire::shape::Shape;
@@ -59,7 +59,7 @@ fn fields() -> Vec<Field> {
 /// What `selection` costs on this type.
 fn cost(shape: &Shape, parent: &str, selection: &str) -> u64 {
     let text = format!("{{ ...F }} fragment F on {parent} {{ {selection} }}");
-    let document = parse_query(&text).expect("a document");
+    let document = wire::document::parse(&text).expect("a document");
     let (_, operation) = document.operations.iter().next().expect("an operation");
     let cost = price::check(&document, operation, &Default::default(), shape, &LIMITS);
     cost.expect("a price").price.cost

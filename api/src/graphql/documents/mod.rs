@@ -117,9 +117,7 @@ impl Document {
                 "`query` has more than {MAX_QUERY_BYTES} bytes"
             )));
         }
-        let parsed =
-            async_graphql::parser::parse_query(text).map_err(|error| Problem::syntax(&error))?;
-        wire::literals::check_unique(text)?;
+        let parsed = wire::document::parse(text)?;
         let costs = Vec::new();
         Ok(Self { parsed, costs })
     }

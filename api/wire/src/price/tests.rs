@@ -1,6 +1,6 @@
 use std::fmt::Write as _;
 
-use async_graphql_parser::parse_query;
+use crate::document::parse;
 
 use super::*;
 
@@ -32,7 +32,7 @@ fragment TypeRef on __Type { kind name ofType { kind name ofType { kind name ofT
 
 fn price_with(query: &str, variables: serde_json::Value) -> Result<Price, Problem> {
     let shape = Shape::from_sdl(SDL).unwrap();
-    let document = parse_query(query).unwrap();
+    let document = parse(query).unwrap();
     let (_, operation) = document.operations.iter().next().unwrap();
     let variables = Variables::from_json(variables);
     let cost = check(&document, operation, &variables, &shape, &LIMITS)?;
@@ -211,7 +211,7 @@ fn a_refusal_tells_the_whole_price() {
 fn prices_that_depend_on_variables_are_known_for_it() {
     let shape = Shape::from_sdl(SDL).unwrap();
     let varies = |query: &str| {
-        let document = parse_query(query).unwrap();
+        let document = parse(query).unwrap();
         let (_, operation) = document.operations.iter().next().unwrap();
         let variables = Variables::default();
         let cost = check(&document, operation, &variables, &shape, &LIMITS).unwrap();

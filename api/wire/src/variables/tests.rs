@@ -1,4 +1,4 @@
-use async_graphql_parser::parse_query;
+use crate::document::parse;
 use serde_json::json;
 
 use super::*;
@@ -12,7 +12,7 @@ scalar DateTime
 ";
 
 fn checked(definitions: &str, variables: serde_json::Value) -> Result<(), Problem> {
-    let document = parse_query(format!("query({definitions}) {{ f }}")).unwrap();
+    let document = parse(&format!("query({definitions}) {{ f }}")).unwrap();
     let (_, operation) = document.operations.iter().next().unwrap();
     let shape = Shape::from_sdl(SDL).unwrap();
     check(
