@@ -14,7 +14,7 @@ use sea_orm::{
 use crate::error::{Error, Result};
 
 /// Who asks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Viewer {
     /// Nobody that we know.
     Anonymous,
@@ -26,7 +26,7 @@ pub enum Viewer {
 
 /// Whoever holds a share link. That it was not revoked is looked at with every load; it cannot
 /// outlive its link, because neither can the token that says so.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Guest {
     /// The link.
     pub link: ShareLinkId,

@@ -20,6 +20,7 @@ pub mod gallery;
 pub mod graphql;
 pub mod http;
 pub mod job;
+pub mod lines;
 pub mod metrics;
 pub mod page;
 pub mod people;

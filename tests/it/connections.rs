@@ -18,10 +18,16 @@ use tokio::task::JoinSet;
 
 /// An application whose database is at the other end of a line.
 async fn behind_a_line() -> (TestApp, Line, TestDatabase, tempfile::TempDir) {
+    behind_a_line_with(&[]).await
+}
+
+async fn behind_a_line_with(
+    settings: &[(&str, &str)],
+) -> (TestApp, Line, TestDatabase, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let database = TestDatabase::create(folder.path()).await;
     let (line, url) = Line::to_database(&database.url).await;
-    let app = TestApp::with(&[("DATABASE_URI", &url)]).await;
+    let app = TestApp::with(&[&[("DATABASE_URI", url.as_str())], settings].concat()).await;
     (app, line, database, folder)
 }
 
@@ -165,13 +171,10 @@ async fn who_follows_hears_on_after_a_server_lost_its_power() {
     events.until("GalleryEventsStarted").await;
     // It happens while the reader of events is in the middle of a statement.
     let operator = database.connect().await;
-    hold_events(&operator).await;
+    lock(&operator, "gallery_event").await;
+    waited_for(&operator, 1).await;
     line.strand(&elsewhere.address());
-    let let_go = match operator.get_database_backend() {
-        DbBackend::Postgres => "ROLLBACK",
-        _ => "UNLOCK TABLES",
-    };
-    operator.execute_unprepared(let_go).await.unwrap();
+    let_go(&operator).await;
     let renamed = async {
         let update = "mutation($input: UpdateGalleryInput!) \
             { updateGallery(input: $input) { gallery { id } } }";
@@ -189,34 +192,89 @@ async fn who_follows_hears_on_after_a_server_lost_its_power() {
     database.drop().await;
 }
 
-/// Locks the table of events until somebody waits for it.
-async fn hold_events(operator: &DatabaseConnection) {
-    let backend = operator.get_database_backend();
-    let (lock, waiting) = match backend {
-        DbBackend::Postgres => (
-            "BEGIN; LOCK TABLE gallery_event IN ACCESS EXCLUSIVE MODE",
-            "SELECT count(*) FROM pg_stat_activity \
-             WHERE datname = current_database() AND wait_event_type = 'Lock'",
-        ),
-        _ => (
-            "LOCK TABLES gallery_event WRITE",
-            "SELECT count(*) FROM information_schema.processlist \
-             WHERE db = DATABASE() AND state LIKE 'Waiting for table%'",
-        ),
+#[tokio::test]
+async fn one_clients_pages_leave_connections_to_the_others() {
+    if !database::is_server() {
+        return;
+    }
+    let (app, _line, database, _folder) = behind_a_line_with(&[
+        ("DATABASE_MAX_CONNECTIONS", "4"),
+        ("DATABASE_ACQUIRE_SECONDS", "1"),
+    ])
+    .await;
+    let (ada, bob) = (app.user("ada").await, app.user("bob").await);
+    let gallery = ada.gallery("start").await;
+    let operator = database.connect().await;
+    lock(&operator, "photo").await;
+    let pages: String = (0..20)
+        .map(|n| format!("a{n}: photos(first: 1) {{ nodes {{ id }} }} "))
+        .collect();
+    let document = format!("query($g: ID!) {{ gallery(id: $g) {{ {pages} }} }}");
+    let asks = async |client: &Actor| client.send(&document, json!({ "g": gallery })).await;
+    let another = app.fresh(&ada).await;
+    let (first, second, ()) = tokio::join!(asks(&ada), asks(&another), async {
+        // As many as one client may have read, over both of its requests.
+        waited_for(&operator, 2).await;
+        for _ in 0..5 {
+            let found = bob.query(
+                "{ viewer { id } galleries(first: 1) { nodes { id } } }",
+                json!({}),
+            );
+            assert!(found.await["viewer"]["id"].is_string());
+        }
+        assert_eq!(waiting(&operator).await, 2);
+        let_go(&operator).await;
+    });
+    for (_, answer) in [first, second] {
+        assert_eq!(answer["errors"], Value::Null, "{answer:#}");
+    }
+    app.stop().await;
+    operator.close().await.unwrap();
+    database.drop().await;
+}
+
+/// Locks a table, so that whoever reads it waits.
+async fn lock(operator: &DatabaseConnection, table: &str) {
+    let lock = match operator.get_database_backend() {
+        DbBackend::Postgres => format!("BEGIN; LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE"),
+        _ => format!("LOCK TABLES {table} WRITE"),
     };
-    operator.execute_unprepared(lock).await.unwrap();
-    let waiting = Statement::from_string(backend, waiting);
-    let wait = async {
-        loop {
-            let row = operator.query_one_raw(waiting.clone()).await.unwrap();
-            if row.unwrap().try_get_by_index::<i64>(0).unwrap() > 0 {
-                return;
-            }
+    operator.execute_unprepared(&lock).await.unwrap();
+}
+
+async fn let_go(operator: &DatabaseConnection) {
+    let let_go = match operator.get_database_backend() {
+        DbBackend::Postgres => "ROLLBACK",
+        _ => "UNLOCK TABLES",
+    };
+    operator.execute_unprepared(let_go).await.unwrap();
+}
+
+/// How many statements wait for a lock.
+async fn waiting(operator: &DatabaseConnection) -> i64 {
+    let backend = operator.get_database_backend();
+    let waiting = match backend {
+        DbBackend::Postgres => {
+            // Within a transaction, unlike this view, the one of activities stands still.
+            "SELECT count(*) FROM pg_locks WHERE NOT granted AND database = \
+             (SELECT oid FROM pg_database WHERE datname = current_database())"
+        }
+        _ => {
+            "SELECT count(*) FROM information_schema.processlist \
+             WHERE db = DATABASE() AND state LIKE 'Waiting for table%'"
         }
     };
+    let waiting = Statement::from_string(backend, waiting);
+    let row = operator.query_one_raw(waiting).await.unwrap();
+    row.unwrap().try_get_by_index(0).unwrap()
+}
+
+/// Looks until so many wait.
+async fn waited_for(operator: &DatabaseConnection, count: i64) {
+    let wait = async { while waiting(operator).await < count {} };
     tokio::time::timeout(Duration::from_secs(30), wait)
         .await
-        .expect("somebody waits");
+        .expect("they wait");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

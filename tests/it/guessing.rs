@@ -162,6 +162,37 @@ async fn sign_ins_that_succeed_have_a_limit_too() {
 }
 
 #[tokio::test]
+async fn exchanges_of_refresh_tokens_have_a_limit() {
+    let app = TestApp::start().await;
+    let ada = app.user("ada").await;
+    let mut token = ada.refresh_token.clone().unwrap();
+    let document =
+        "mutation($t: String!) { refreshTokens(input: { refreshToken: $t }) { refreshToken } }";
+    let exchange = async |token: &str| {
+        app.anonymous()
+            .send(document, json!({ "t": token }))
+            .await
+            .1
+    };
+    for _ in 0..60 {
+        let answer = exchange(&token).await;
+        token = text(&answer["data"]["refreshTokens"]["refreshToken"]);
+    }
+    let answer = exchange(&token).await;
+    let error = &answer["errors"][0]["extensions"];
+    assert_eq!(error["code"], "RATE_LIMITED");
+    assert_eq!(error["retryAfterSeconds"], 1);
+    // It was not used up.
+    app.clock.advance(1);
+    let answer = exchange(&token).await;
+    assert!(
+        answer["data"]["refreshTokens"]["refreshToken"].is_string(),
+        "{answer:#}"
+    );
+    app.stop().await;
+}
+
+#[tokio::test]
 async fn nobody_tries_addresses_by_naming_members() {
     let app = TestApp::start().await;
     let ada = app.user("ada").await;

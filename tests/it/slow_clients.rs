@@ -52,6 +52,56 @@ async fn ask(stream: &mut TcpStream) -> String {
 }
 
 #[tokio::test]
+async fn few_large_bodies_are_held_at_a_time() {
+    let app = TestApp::start().await;
+    let (address, _server) = serve(&app, Limits::new(1000)).await;
+    let large = |name: &str| {
+        let body = format!(
+            "{{\"query\":\"{{{name}}}\",\"variables\":{{\"x\":\"{}\"}}}}",
+            "x".repeat(70_000)
+        );
+        let head = format!(
+            "POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
+        (head, body)
+    };
+    let (head, body) = large("__typename");
+    let mut halves = Vec::new();
+    for _ in 0..8 {
+        let half = connect(
+            &address,
+            format!("{head}{}", &body[..body.len() / 2]).as_bytes(),
+        )
+        .await;
+        halves.push(half);
+    }
+    let mut ninth = connect(&address, format!("{head}{body}").as_bytes()).await;
+    // Small ones are answered meanwhile, and it is not.
+    let mut other = connect(&address, b"").await;
+    let small = "POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 24\r\n\r\n{\"query\":\"{__typename}\"}";
+    for _ in 0..3 {
+        other.write_all(small.as_bytes()).await.unwrap();
+        let mut answer = [0; 1024];
+        let length = tokio::time::timeout(PATIENCE, other.read(&mut answer))
+            .await
+            .unwrap()
+            .unwrap();
+        assert!(String::from_utf8_lossy(&answer[..length]).starts_with("HTTP/1.1 200"));
+    }
+    assert!(ninth.try_read(&mut [0; 1]).is_err(), "nothing came");
+    // Whoever goes away makes room.
+    drop(halves.pop());
+    let mut answer = [0; 1024];
+    let length = tokio::time::timeout(PATIENCE, ninth.read(&mut answer))
+        .await
+        .unwrap()
+        .unwrap();
+    assert!(String::from_utf8_lossy(&answer[..length]).starts_with("HTTP/1.1 200"));
+    app.stop().await;
+}
+
+#[tokio::test]
 async fn who_does_not_end_a_header_is_sent_away() {
     let app = TestApp::start().await;
     let limits = Limits {

@@ -210,7 +210,7 @@ impl AuthMutation {
         SessionPayload::new(retried(sign_in).await)
     }
 
-    /// Exchanges a refresh token for new tokens.
+    /// Exchanges a refresh token for new tokens. After 60 in a minute a user waits (RATE_LIMITED).
     async fn refresh_tokens(
         &self,
         ctx: &Context<'_>,
@@ -221,7 +221,8 @@ impl AuthMutation {
     }
 
     /// Gives your account another password, and you the tokens of a new session. Every other session
-    /// ends: its refresh tokens work no more, and its access tokens run out within their minutes.
+    /// ends: its refresh tokens work no more, and its access tokens run out within their minutes. Device
+    /// tokens of before are void: keep the new one.
     async fn change_password(
         &self,
         ctx: &Context<'_>,

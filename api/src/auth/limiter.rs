@@ -50,7 +50,7 @@ pub const NETWORK: Limit = Limit {
     seconds: 15 * 60,
 };
 /// Sign-ins and changes of the password that succeed at one account: each costs password hashes,
-/// which others wait for.
+/// which others wait for. Exchanges of refresh tokens, too, apart from them.
 pub const SIGN_INS: Limit = Limit {
     attempts: 60,
     seconds: 60,
@@ -135,6 +135,8 @@ pub enum Key {
     Device(Uuid),
     /// Sign-ins at one account, by its e-mail key, and changes of its password that succeeded.
     SignIns(String),
+    /// Exchanges of refresh tokens by a user: each writes a row.
+    Refreshes(UserId),
     /// Members that a user names.
     Members(UserId),
     /// Registrations from one network.
@@ -273,7 +275,7 @@ impl Limiter {
             Key::AccountFrom(..) | Key::Device(_) => ACCOUNT,
             Key::Network(Network::Site(_)) => NETWORK.times(SITE_NETWORK),
             Key::Network(Network::Host(_)) => NETWORK,
-            Key::SignIns(_) => SIGN_INS,
+            Key::SignIns(_) | Key::Refreshes(_) => SIGN_INS,
             Key::Members(_) => MEMBERS,
             Key::Registrations(Network::Site(_)) => self.registrations.times(SITE_NETWORK),
             Key::Registrations(Network::Host(_)) => self.registrations,

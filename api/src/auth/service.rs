@@ -206,7 +206,8 @@ impl AuthService {
     /// hands: its family ends.
     ///
     /// # Errors
-    /// User errors `InvalidRefreshToken`, and `SignInElsewhere` without own accounts.
+    /// User errors `InvalidRefreshToken`, and `SignInElsewhere` without own accounts; `RateLimited`
+    /// after too many, with the token as good as before.
     pub async fn refresh(&self, refresh_token: &str) -> Result<Session> {
         self.own_accounts()?;
         let now = self.clock.now();
@@ -223,6 +224,7 @@ impl AuthService {
             tracing::warn!(user = %row.user_id, "a refresh token came back: its family is revoked");
             return Err(invalid_refresh_token());
         }
+        self.limited(&[Key::Refreshes(user.id)])?;
         refresh_token::Entity::update_many()
             .col_expr(refresh_token::Column::UsedAt, Expr::value(now))
             .filter(refresh_token::Column::TokenHash.eq(&row.token_hash))

@@ -7,47 +7,31 @@
 //! device), then one of each network. Who stands alone in theirs waits behind one of each other
 //! network at most.
 
-use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::Arc;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 
 use super::limiter::{Key, Network};
 use crate::error::{Error, Result};
-
-/// The line of one account from one network, or of one device.
-const OF_ACCOUNT: usize = 1;
-/// Lines kept before those are dropped in which nobody stands.
-const SWEEP_AT: usize = 1_000;
-
-#[derive(Clone, PartialEq, Eq, Hash)]
-enum Line {
-    Account(Key),
-    /// None: whose address is not known.
-    Network(Option<Network>),
-}
+use crate::lines::{Lines, Place};
 
 /// Gives out turns.
+#[derive(Debug)]
 pub struct Turns {
     cores: Arc<Semaphore>,
-    /// Turns of one network at a time: a core is left to the others, where there are several.
-    of_network: usize,
-    lines: Mutex<HashMap<Line, Weak<Semaphore>>>,
+    accounts: Lines<Key>,
+    /// None: whose address is not known. A core is left to the others, where there are several.
+    networks: Lines<Option<Network>>,
 }
 
 /// The right to hash on one core, until it is dropped.
 #[derive(Debug)]
 pub struct Turn {
     /// In this order: the core is free before the next of the line asks for it.
-    _core: OwnedSemaphorePermit,
-    _lines: Vec<OwnedSemaphorePermit>,
-}
-
-impl std::fmt::Debug for Turns {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Turns").finish_non_exhaustive()
-    }
+    _core: Place,
+    _network: Place,
+    _account: Option<Place>,
 }
 
 impl Turns {
@@ -56,8 +40,8 @@ impl Turns {
     pub fn new(cores: usize) -> Self {
         Self {
             cores: Arc::new(Semaphore::new(cores)),
-            of_network: cores.saturating_sub(1).max(1),
-            lines: Mutex::default(),
+            accounts: Lines::new(1),
+            networks: Lines::new(cores.saturating_sub(1).max(1)),
         }
     }
 
@@ -66,39 +50,19 @@ impl Turns {
     /// # Errors
     /// `Internal`.
     pub async fn take(&self, keys: &[Key], address: Option<IpAddr>) -> Result<Turn> {
-        let account = keys
-            .iter()
-            .rfind(|key| matches!(key, Key::AccountFrom(..) | Key::Device(_)));
-        let network = Line::Network(address.map(Network::widest));
-        let mut lines = Vec::with_capacity(2);
-        if let Some(account) = account {
-            let line = self.line(Line::Account(account.clone()), OF_ACCOUNT);
-            lines.push(permit(line).await?);
-        }
-        lines.push(permit(self.line(network, self.of_network)).await?);
+        let is_account = |key: &&Key| matches!(key, Key::AccountFrom(..) | Key::Device(_));
+        let account = match keys.iter().rfind(is_account) {
+            Some(key) => Some(self.accounts.stand(key.clone()).await?),
+            None => None,
+        };
+        let network = self.networks.stand(address.map(Network::widest)).await?;
+        let core = Arc::clone(&self.cores).acquire_owned().await;
         Ok(Turn {
-            _core: permit(Arc::clone(&self.cores)).await?,
-            _lines: lines,
+            _core: core.map_err(Error::internal)?,
+            _network: network,
+            _account: account,
         })
     }
-
-    fn line(&self, line: Line, places: usize) -> Arc<Semaphore> {
-        // A map of lines holds no invariant that a panic elsewhere could break.
-        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = lines.get(&line).and_then(Weak::upgrade) {
-            return known;
-        }
-        if lines.len() >= SWEEP_AT {
-            lines.retain(|_, line| line.strong_count() > 0);
-        }
-        let new = Arc::new(Semaphore::new(places));
-        lines.insert(line, Arc::downgrade(&new));
-        new
-    }
-}
-
-async fn permit(line: Arc<Semaphore>) -> Result<OwnedSemaphorePermit> {
-    line.acquire_owned().await.map_err(Error::internal)
 }
 
 #[cfg(test)]
@@ -188,15 +152,5 @@ mod tests {
         drop(other);
         drop(held);
         assert!(take("c", 1).is_some());
-    }
-
-    #[test]
-    fn lines_in_which_nobody_stands_are_forgotten() {
-        let turns = Turns::new(1);
-        for n in 0..5 * SWEEP_AT {
-            let keys = Key::sign_in(&n.to_string(), from(1));
-            turns.take(&keys, from(1)).now_or_never().unwrap().unwrap();
-        }
-        assert!(turns.lines.lock().unwrap().len() <= SWEEP_AT);
     }
 }

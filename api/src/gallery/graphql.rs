@@ -19,8 +19,8 @@ use crate::db::retried;
 use crate::error::Error;
 use crate::graphql::connection::connection;
 use crate::graphql::error::{GraphResult, UserError, user_errors};
-use crate::graphql::{id, services, viewer};
-use crate::page::{Cursor, PageRequest};
+use crate::graphql::{id, pages, services, viewer};
+use crate::page::Cursor;
 use crate::people::graphql::{Person, PersonFilter};
 use crate::photo::graphql::{Photo, PhotoFilter, PhotoOrder};
 use crate::share::graphql::ShareLink;
@@ -99,7 +99,7 @@ impl Gallery {
         >,
         #[graphql(desc = "Order.", default)] order_by: PhotoOrder,
     ) -> GraphResult<Connection<Cursor, Photo>> {
-        let request = PageRequest::new(first, after.as_deref())?;
+        let (request, _place) = pages::turn(ctx, first, after.as_deref()).await?;
         let filter = filter
             .map(PhotoFilter::read)
             .transpose()?
@@ -119,7 +119,7 @@ impl Gallery {
         #[graphql(desc = "Go on after this cursor.")] after: Option<String>,
         #[graphql(desc = "Which people.")] filter: Option<PersonFilter>,
     ) -> GraphResult<Connection<Cursor, Person>> {
-        let request = PageRequest::new(first, after.as_deref())?;
+        let (request, _place) = pages::turn(ctx, first, after.as_deref()).await?;
         let page = services(ctx)
             .people
             .page(&self.0, request, filter.unwrap_or_default().into())
@@ -133,7 +133,7 @@ impl Gallery {
         ctx: &Context<'_>,
         #[graphql(desc = "How many, 1 to 100.", default = 50)] first: i32,
     ) -> GraphResult<Vec<LabelCount>> {
-        let request = PageRequest::new(first, None)?;
+        let (request, _place) = pages::turn(ctx, first, None).await?;
         let labels = services(ctx).gallery.labels(&self.0, request.first).await?;
         Ok(labels.into_iter().map(Into::into).collect())
     }
@@ -145,7 +145,7 @@ impl Gallery {
         #[graphql(desc = "How many, 1 to 100.")] first: i32,
         #[graphql(desc = "Go on after this cursor.")] after: Option<String>,
     ) -> GraphResult<Connection<Cursor, GalleryMember>> {
-        let request = PageRequest::new(first, after.as_deref())?;
+        let (request, _place) = pages::turn(ctx, first, after.as_deref()).await?;
         let page = services(ctx).gallery.members(&self.0, request).await?;
         Ok(connection(page.map(GalleryMember), request.after.is_some()))
     }
@@ -157,7 +157,7 @@ impl Gallery {
         #[graphql(desc = "How many, 1 to 100.")] first: i32,
         #[graphql(desc = "Go on after this cursor.")] after: Option<String>,
     ) -> GraphResult<Connection<Cursor, ShareLink>> {
-        let request = PageRequest::new(first, after.as_deref())?;
+        let (request, _place) = pages::turn(ctx, first, after.as_deref()).await?;
         let page = services(ctx).share.page(&self.0, request).await?;
         Ok(connection(page.map(ShareLink), request.after.is_some()))
     }
@@ -284,7 +284,7 @@ impl GalleryQuery {
         #[graphql(desc = "How many, 1 to 100.")] first: i32,
         #[graphql(desc = "Go on after this cursor.")] after: Option<String>,
     ) -> GraphResult<Connection<Cursor, Gallery>> {
-        let request = PageRequest::new(first, after.as_deref())?;
+        let (request, _place) = pages::turn(ctx, first, after.as_deref()).await?;
         let page = services(ctx).gallery.page(viewer(ctx), request).await?;
         Ok(connection(page.map(Gallery::from), request.after.is_some()))
     }

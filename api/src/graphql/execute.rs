@@ -19,6 +19,7 @@ use super::documents::{Documents, Found, Reference, Registration};
 use super::loaders::{self, Sources};
 use super::order::Order;
 use super::pace::Pace;
+use super::pages::Readers;
 use super::problem::{self, Problem, clip};
 use super::schema::{self, Schema};
 use super::signature::Signature;
@@ -105,6 +106,7 @@ pub struct Executor {
     schema: Schema,
     documents: Arc<Documents>,
     sources: Sources,
+    readers: Readers,
 }
 
 impl std::fmt::Debug for Executor {
@@ -122,6 +124,7 @@ impl Executor {
             schema: schema::build_schema(sources.services.clone()),
             documents: Arc::new(documents),
             sources,
+            readers: Readers::default(),
         }
     }
 
@@ -290,7 +293,8 @@ impl Executor {
         viewer: Viewer,
         address: Option<ClientAddress>,
     ) -> Request {
-        let request = loaders::attach(prepared.request, &self.sources, viewer);
+        let reading = self.readers.reading(viewer, address.map(|from| from.0));
+        let request = loaders::attach(prepared.request, &self.sources, viewer).data(reading);
         match address {
             Some(address) => request.data(address),
             None => request,

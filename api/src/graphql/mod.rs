@@ -10,6 +10,7 @@ pub mod loaders;
 pub mod node;
 pub mod order;
 pub mod pace;
+pub mod pages;
 pub mod problem;
 pub mod schema;
 pub mod signature;

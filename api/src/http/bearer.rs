@@ -5,7 +5,7 @@ use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue, StatusCode};
 
 use super::accept::Media;
-use super::{graphql, retry};
+use super::graphql;
 use crate::auth::Access;
 use crate::auth::service::AuthService;
 use crate::error::{Error, UNAVAILABLE_SECONDS};
@@ -53,12 +53,8 @@ fn problem(error: Error) -> Problem {
 
 /// The answer to a request whose token does not say who asks.
 pub(super) fn refuse(media: Media, problem: Problem) -> Response {
-    let wait = problem.retry_after_seconds;
     match problem.code {
-        "UNAVAILABLE" => {
-            let refused = graphql::refuse(StatusCode::SERVICE_UNAVAILABLE, media, problem);
-            retry::tell(refused, wait)
-        }
+        "UNAVAILABLE" => graphql::unavailable(media, problem),
         "INTERNAL" => graphql::refuse(StatusCode::INTERNAL_SERVER_ERROR, media, problem),
         _ => {
             let challenge = HeaderValue::from_static("Bearer error=\"invalid_token\"");

@@ -13,9 +13,11 @@ use async_graphql::parser::types::OperationType;
 use axum::body::{Body, Bytes};
 use axum::extract::{ConnectInfo, FromRequest as _, Request, State};
 use axum::response::{IntoResponse as _, Response};
-use http::header::{ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, VARY};
+use http::header::{ACCEPT, ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, VARY};
 use http::header::{HeaderMap, HeaderValue};
+use http::request::Parts;
 use http::{Method, StatusCode};
+use http_body::Body as _;
 use serde::Serialize;
 
 use super::accept::{self, Media};
@@ -58,25 +60,51 @@ pub(super) async fn serve(State(shared): State<Arc<Shared>>, request: Request) -
 }
 
 async fn run(shared: &Shared, request: Request, media: Media, events: bool) -> Response {
-    let access = match bearer::from_headers(&shared.auth, request.headers()).await {
+    let refused = |problem: &Problem| {
+        shared.executor.refused(&Signature::unknown(), problem.code);
+    };
+    let address = address(&request);
+    let length = request.body().size_hint().upper();
+    let admitted = shared
+        .bodies
+        .admit(length, address.map(|from| from.0))
+        .await;
+    // Held until it is answered.
+    let _place = match admitted {
+        Ok(admitted) => admitted,
+        Err(problem) => {
+            refused(&problem);
+            return hung_up(unavailable(media, problem));
+        }
+    };
+    // Before anything is refused: where a body is left unread the connection is closed, and a client
+    // that still sends it may see that and not the answer.
+    let (parts, body) = request.into_parts();
+    let body = match receive(Request::from_parts(parts.clone(), body)).await {
+        Ok(body) => body,
+        Err((status, problem)) => {
+            refused(&problem);
+            return hung_up(refuse(status, media, problem));
+        }
+    };
+    let access = match bearer::from_headers(&shared.auth, &parts.headers).await {
         Ok(access) => access,
         Err(problem) => {
-            shared.executor.refused(&Signature::unknown(), problem.code);
+            refused(&problem);
             return bearer::refuse(media, problem);
         }
     };
-    let method = request.method().clone();
-    let address = address(&request);
-    let parameters = match read(request).await {
+    let parameters = match read(&parts, &body) {
         Ok(parameters) => parameters,
         Err((status, problem)) => {
-            shared.executor.refused(&Signature::unknown(), problem.code);
+            refused(&problem);
             return refuse(status, media, problem);
         }
     };
+    drop(body);
     let prepared = shared.executor.prepare(parameters);
     if let Ok(prepared) = &prepared
-        && method == Method::GET
+        && parts.method == Method::GET
         && prepared.operation == OperationType::Mutation
     {
         let problem = Problem::bad_request("GET can only run queries and subscriptions: use POST");
@@ -149,18 +177,17 @@ fn document_status(media: Media) -> StatusCode {
     }
 }
 
-async fn read(request: Request) -> Result<Parameters, (StatusCode, Problem)> {
+fn read(parts: &Parts, body: &Bytes) -> Result<Parameters, (StatusCode, Problem)> {
     let bad = |problem| (StatusCode::BAD_REQUEST, problem);
-    let parameters = match *request.method() {
-        Method::GET => parameters::from_uri(request.uri()).map_err(bad)?,
+    let parameters = match parts.method {
+        Method::GET => parameters::from_uri(&parts.uri).map_err(bad)?,
         Method::POST => {
-            let content_type = joined(request.headers(), &CONTENT_TYPE);
+            let content_type = joined(&parts.headers, &CONTENT_TYPE);
             if !accept::is_json(content_type.as_deref()) {
                 let problem = Problem::bad_request("the body must be application/json in UTF-8");
                 return Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, problem));
             }
-            let body = body(request).await?;
-            parameters::from_json(&body).map_err(bad)?
+            parameters::from_json(body).map_err(bad)?
         }
         _ => {
             let problem = Problem::bad_request("use POST or GET");
@@ -176,7 +203,7 @@ async fn read(request: Request) -> Result<Parameters, (StatusCode, Problem)> {
 }
 
 /// The body, under the router's limit of its length.
-async fn body(request: Request) -> Result<Bytes, (StatusCode, Problem)> {
+async fn receive(request: Request) -> Result<Bytes, (StatusCode, Problem)> {
     let received = tokio::time::timeout(BODY_TIMEOUT, Bytes::from_request(request, &())).await;
     match received {
         Ok(Ok(bytes)) => Ok(bytes),
@@ -191,16 +218,27 @@ async fn body(request: Request) -> Result<Bytes, (StatusCode, Problem)> {
     }
 }
 
+/// An answer to a request that was not read to its end: the connection goes with it.
+fn hung_up(mut response: Response) -> Response {
+    let close = HeaderValue::from_static("close");
+    response.headers_mut().insert(CONNECTION, close);
+    response
+}
+
 /// For one connection too many.
 pub(super) fn full() -> Response {
     let problem = Problem::unavailable(
         "too many open connections; try again soon",
         UNAVAILABLE_SECONDS,
     );
-    let mut response = refuse(StatusCode::SERVICE_UNAVAILABLE, Media::Json, problem);
-    let soon = HeaderValue::from_static("5");
-    response.headers_mut().insert(RETRY_AFTER, soon);
-    response
+    unavailable(Media::Json, problem)
+}
+
+/// For what may work soon.
+pub(super) fn unavailable(media: Media, problem: Problem) -> Response {
+    let wait = problem.retry_after_seconds;
+    let response = refuse(StatusCode::SERVICE_UNAVAILABLE, media, problem);
+    retry::tell(response, wait)
 }
 
 pub(super) fn refuse(status: StatusCode, media: Media, problem: Problem) -> Response {

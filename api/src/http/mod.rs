@@ -2,6 +2,7 @@
 
 mod accept;
 mod bearer;
+mod bodies;
 mod events;
 mod graphiql;
 mod graphql;
@@ -45,6 +46,7 @@ use crate::graphql::loaders::Sources;
 use crate::metrics::Metrics;
 use crate::storage::ObjectStore;
 use crate::storage::presign::GetSigner;
+use bodies::LargeBodies;
 use graphiql::Graphiql;
 
 /// Answers shorter than this are not worth a gzip header.
@@ -89,6 +91,7 @@ struct Shared {
     clock: Clock,
     graphiql: Option<Graphiql>,
     live: LiveConnections,
+    bodies: LargeBodies,
 }
 
 /// The body of an answer to what was not executed.
@@ -127,6 +130,7 @@ pub fn router(door: Door) -> Router {
         clock: door.clock,
         graphiql: door.graphiql.then(Graphiql::new),
         live: door.live,
+        bodies: LargeBodies::default(),
     });
     // Bearer tokens do not go along by themselves, as cookies would: any site may ask.
     let cors = CorsLayer::new()

@@ -15,8 +15,8 @@ use crate::gallery::graphql::Gallery;
 use crate::gallery::loader::GalleryLoader;
 use crate::graphql::connection::connection;
 use crate::graphql::error::{GraphResult, UserError, user_errors};
-use crate::graphql::{id, services, viewer};
-use crate::page::{Cursor, PageRequest};
+use crate::graphql::{id, pages, services, viewer};
+use crate::page::Cursor;
 use crate::photo::graphql::Photo;
 
 /// A person: a group of faces within one gallery.
@@ -75,7 +75,7 @@ impl Person {
         #[graphql(desc = "How many, 1 to 100.")] first: i32,
         #[graphql(desc = "Go on after this cursor.")] after: Option<String>,
     ) -> GraphResult<Connection<Cursor, Photo>> {
-        let request = PageRequest::new(first, after.as_deref())?;
+        let (request, _place) = pages::turn(ctx, first, after.as_deref()).await?;
         let page = services(ctx).photo.page_of_person(&self.0, request).await?;
         Ok(connection(page.map(Photo::from), request.after.is_some()))
     }

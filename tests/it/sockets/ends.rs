@@ -67,9 +67,9 @@ async fn a_message_that_is_too_long_closes_the_socket() {
     let app = TestApp::start().await;
     let mut socket = Socket::initialised(&app.url, None).await;
     let ping = |length| json!({ "type": "ping", "payload": { "x": "x".repeat(length) } });
-    socket.send(ping(1_000_000)).await;
+    socket.send(ping(130_000)).await;
     assert_eq!(socket.receive().await["type"], "pong");
-    socket.send(ping(1_100_000)).await;
+    socket.send(ping(132_000)).await;
     assert_eq!(socket.closed().await.0, 1009);
     app.stop().await;
 }

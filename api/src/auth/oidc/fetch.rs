@@ -114,7 +114,8 @@ impl Documents {
             serde_json::from_slice(&body).context("the issuer's discovery document")?;
         ensure!(
             discovery.issuer == issuer,
-            "the issuer calls itself otherwise than the setting does"
+            "the issuer calls itself {:?}, and OIDC_ISSUER says {issuer:?}",
+            discovery.issuer
         );
         ensure!(
             is_loopback(issuer) || !is_loopback(&discovery.jwks_uri),

@@ -3,13 +3,16 @@
 //! They are fetched when a token needs them: when the time for which they were to be kept is over,
 //! or for a key that is not among them, as after a rotation. Anybody can send us tokens with keys
 //! that do not exist, so there is a pause between two fetches whatever comes; and while the issuer
-//! does not answer, the keys of before go on being taken for a day.
+//! does not answer, the keys of before go on being taken for a day. Whoever comes within the pause with
+//! a key that may be newer than the fetch is asked to come again: of what is refused, clients sign
+//! their users out.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use entity::Timestamp;
 use jsonwebtoken::{Algorithm, DecodingKey};
 
+use super::LEEWAY_SECONDS;
 use super::fetch::Fetch;
 use super::jwk::{self, PublicKey};
 use crate::clock::Clock;
@@ -43,6 +46,8 @@ struct Held {
     keys: Arc<[PublicKey]>,
     fresh_until: Timestamp,
     stale_until: Timestamp,
+    /// When they were fetched last.
+    fetched_at: Timestamp,
     /// Nothing is fetched before.
     next_fetch: Timestamp,
     /// The last fetch brought nothing.
@@ -70,6 +75,14 @@ impl Held {
         }
         Some(found.key.clone())
     }
+
+    /// Whether a key that is not among these may be one that is there by now: no token is signed with a
+    /// key before it is published, give or take the clocks' difference.
+    fn may_be_newer(&self, kid: Option<&str>, issued_at: Option<Timestamp>) -> bool {
+        let is_known = self.keys.iter().any(|key| key.kid.as_deref() == kid);
+        let fetched = self.fetched_at.plus_seconds(-LEEWAY_SECONDS);
+        !is_known && issued_at.is_none_or(|issued| issued > fetched)
+    }
 }
 
 impl Keys {
@@ -83,7 +96,7 @@ impl Keys {
         }))
     }
 
-    /// The key that a token names.
+    /// The key that a token names. `issued_at` says when the token claims to be of, if it says so.
     ///
     /// # Errors
     /// `Unauthenticated` where there is none; `Unavailable` where nobody knows.
@@ -91,12 +104,19 @@ impl Keys {
         &self,
         kid: Option<&str>,
         algorithm: Algorithm,
+        issued_at: impl FnOnce() -> Option<Timestamp>,
     ) -> Result<DecodingKey> {
         let inner = &self.0;
         let now = inner.clock.now();
         let held = inner.held();
         let found = held.find(kid, algorithm, now);
-        if now < held.next_fetch || (found.is_some() && now < held.fresh_until) {
+        if found.is_some() && now < held.fresh_until.max(held.next_fetch) {
+            return held.answer(found);
+        }
+        if now < held.next_fetch {
+            if !held.failed && held.may_be_newer(kid, issued_at()) {
+                return Err(unavailable("a key that is newer than what was fetched"));
+            }
             return held.answer(found);
         }
         let fetching = Arc::clone(&inner.fetching);
@@ -125,12 +145,16 @@ impl Held {
     fn answer(&self, found: Option<DecodingKey>) -> Result<DecodingKey> {
         match found {
             Some(key) => Ok(key),
-            None if self.failed => Err(Error::Unavailable {
-                what: "the token issuer",
-                source: anyhow::anyhow!("the issuer's keys could not be fetched"),
-            }),
+            None if self.failed => Err(unavailable("the issuer's keys could not be fetched")),
             None => Err(Error::Unauthenticated),
         }
+    }
+}
+
+fn unavailable(why: &'static str) -> Error {
+    Error::Unavailable {
+        what: "the token issuer",
+        source: anyhow::anyhow!(why),
     }
 }
 
@@ -147,6 +171,7 @@ impl Inner {
                     keys: keys.into(),
                     fresh_until: now.plus_seconds(fresh),
                     stale_until: now.plus_seconds(fresh.saturating_add(STALE_SECONDS)),
+                    fetched_at: now,
                     next_fetch: now.plus_seconds(PAUSE_SECONDS),
                     failed: false,
                 });

@@ -8,8 +8,10 @@ mod jwk;
 mod keys;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use entity::Timestamp;
+use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, Header, Validation};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -59,6 +61,8 @@ pub struct ExternalIssuer {
     audience: String,
     keys: Keys,
     clock: Clock,
+    /// Whether the operator was told of tokens for somebody else.
+    is_told: AtomicBool,
 }
 
 #[derive(Deserialize)]
@@ -80,6 +84,16 @@ struct Claims {
     token_use: Option<String>,
     /// A token that is bound to a key of its client's (RFC 9449, RFC 8705) is no bearer token.
     cnf: Option<IgnoredAny>,
+}
+
+/// The one claim that is read before the signature.
+#[derive(Deserialize)]
+struct Issued {
+    iat: Option<i64>,
+}
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::default().plus_seconds(seconds)
 }
 
 /// Some issuers write booleans as text.
@@ -108,6 +122,7 @@ impl ExternalIssuer {
             audience: audience.to_owned(),
             keys: Keys::new(issuer, fetch, clock.clone()),
             clock,
+            is_told: AtomicBool::new(false),
         }
     }
 
@@ -127,22 +142,42 @@ impl ExternalIssuer {
         if !is_acceptable(&header) {
             return Err(Error::Unauthenticated);
         }
-        let key = self.keys.find(header.kid.as_deref(), header.alg).await?;
+        let issued_at = || {
+            // Not verified: it only tells who may come again.
+            let claims = jsonwebtoken::dangerous::insecure_decode_claims::<Issued>(token);
+            Some(at(claims.ok()?.iat?))
+        };
+        let key = self.keys.find(header.kid.as_deref(), header.alg, issued_at);
+        let key = key.await?;
         let mut validation = Validation::new(header.alg);
         validation.set_issuer(&[&self.issuer]);
         validation.set_audience(&[&self.audience]);
         validation.set_required_spec_claims(&["iss", "aud", "sub", "exp"]);
         // Ours below goes by the injected clock; the library only knows the system's.
         validation.validate_exp = false;
-        let claims = jsonwebtoken::decode::<Claims>(token, &key, &validation)
-            .map_err(|_| Error::Unauthenticated)?
-            .claims;
-        self.identity(claims)
+        let decoded = jsonwebtoken::decode::<Claims>(token, &key, &validation);
+        self.identity(decoded.map_err(|error| self.refused(&error))?.claims)
+    }
+
+    /// A token that is refused. The first that the issuer did sign, but for somebody else, is told to the
+    /// operator: with a wrong setting that is everybody's.
+    fn refused(&self, error: &jsonwebtoken::errors::Error) -> Error {
+        tracing::debug!("a token of the issuer is refused: {error}");
+        let name = match error.kind() {
+            ErrorKind::InvalidAudience => "OIDC_AUDIENCE",
+            ErrorKind::InvalidIssuer => "OIDC_ISSUER",
+            _ => return Error::Unauthenticated,
+        };
+        if !self.is_told.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                "a token that the issuer signed is refused, as every other like it: it does not say what {name} asks for"
+            );
+        }
+        Error::Unauthenticated
     }
 
     fn identity(&self, claims: Claims) -> Result<Identity> {
         let now = self.clock.now();
-        let at = |seconds: i64| Timestamp::default().plus_seconds(seconds);
         let until = at(claims.exp.saturating_add(LEEWAY_SECONDS));
         let begins = claims
             .nbf

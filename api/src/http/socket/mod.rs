@@ -22,6 +22,9 @@ use crate::graphql::problem::Problem;
 use protocol::SUBPROTOCOL;
 use session::Session;
 
+/// Longest message in bytes. A client may keep half of one here for as long as it likes, and there are many
+/// sockets; what has longer variables goes by POST, which has a limit of time.
+const MAX_MESSAGE_BYTES: usize = 128 * 1024;
 /// Memory that each socket takes for reading from the start; a longer message takes more.
 const READ_BUFFER_BYTES: usize = 8 * 1024;
 
@@ -61,7 +64,7 @@ pub(super) async fn upgrade(shared: Arc<Shared>, request: Request) -> Response {
     let span = tracing::Span::current();
     upgrade
         .read_buffer_size(READ_BUFFER_BYTES)
-        .max_message_size(graphql::MAX_BODY_BYTES)
-        .max_frame_size(graphql::MAX_BODY_BYTES)
+        .max_message_size(MAX_MESSAGE_BYTES)
+        .max_frame_size(MAX_MESSAGE_BYTES)
         .on_upgrade(move |socket| connection::run(socket, session, clock, place).instrument(span))
 }
