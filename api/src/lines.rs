@@ -45,6 +45,11 @@ impl<K: Eq + Hash> Lines<K> {
         line.acquire_owned().await.map_err(Error::internal)
     }
 
+    /// A place in the line of `key`, if nobody has to wait for one.
+    pub fn try_stand(&self, key: K) -> Option<Place> {
+        self.line(key).try_acquire_owned().ok()
+    }
+
     fn line(&self, key: K) -> Arc<Semaphore> {
         // A map of lines holds no invariant that a panic elsewhere could break.
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);

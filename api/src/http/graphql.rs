@@ -118,7 +118,7 @@ async fn run(shared: &Shared, request: Request, media: Media, events: bool) -> R
         .as_ref()
         .is_ok_and(|prepared| prepared.operation == OperationType::Subscription);
     if media == Media::Events || (events && subscribes) {
-        return match shared.live.enter() {
+        return match shared.live.enter(address.map(|from| from.0)) {
             Some(place) => events::respond(shared, prepared, access, address, place),
             None => full(),
         };

@@ -1,6 +1,7 @@
 //! Connections that stay open, sockets and event streams: how many there are, and their end when
 //! the process stops.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -8,13 +9,20 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
+use crate::auth::limiter::Network;
+use crate::lines::{self, Lines};
+
 /// Open connections of one process at most. An idle one holds some 20 kB.
 const MAX_CONNECTIONS: usize = 10_000;
+
+/// What part of the places one network may have: whoever opens them all would keep everybody else out.
+const OF_NETWORK: usize = 4;
 
 /// The open connections of a process. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct LiveConnections {
     places: Arc<Semaphore>,
+    networks: Arc<Lines<Option<Network>>>,
     open: TaskTracker,
     stop: CancellationToken,
 }
@@ -30,20 +38,24 @@ impl LiveConnections {
     fn with_places(places: usize) -> Self {
         Self {
             places: Arc::new(Semaphore::new(places)),
+            networks: Arc::new(Lines::new((places / OF_NETWORK).max(1))),
             open: TaskTracker::new(),
             stop: CancellationToken::new(),
         }
     }
 
-    /// A place for one more; none when all are taken, or when the process is about to stop.
-    pub(super) fn enter(&self) -> Option<Place> {
+    /// A place for one more; none when all are taken, or all that its network may have, or when the
+    /// process is about to stop.
+    pub(super) fn enter(&self, address: Option<IpAddr>) -> Option<Place> {
         if self.stop.is_cancelled() {
             return None;
         }
+        let network = self.networks.try_stand(address.map(Network::widest))?;
         let permit = Arc::clone(&self.places).try_acquire_owned().ok()?;
         Some(Place {
             stop: self.stop.clone(),
             _permit: permit,
+            _network: network,
             _open: self.open.token(),
         })
     }
@@ -67,6 +79,7 @@ impl LiveConnections {
 pub(super) struct Place {
     stop: CancellationToken,
     _permit: OwnedSemaphorePermit,
+    _network: lines::Place,
     _open: TaskTrackerToken,
 }
 
@@ -83,19 +96,23 @@ mod tests {
 
     #[tokio::test]
     async fn places_run_out_and_come_back() {
-        let live = LiveConnections::with_places(2);
-        let first = live.enter().unwrap();
-        let second = live.enter().unwrap();
-        assert!(live.enter().is_none());
-        assert_eq!(live.count(), 2);
+        let live = LiveConnections::with_places(4);
+        let from = |last| Some(IpAddr::from([192, 0, 2, last]));
+        let first = live.enter(from(1)).unwrap();
+        assert!(live.enter(from(1)).is_none(), "its network has its part");
+        let second = live.enter(from(2)).unwrap();
+        let more = [live.enter(from(3)).unwrap(), live.enter(None).unwrap()];
+        assert!(live.enter(from(4)).is_none());
+        assert_eq!(live.count(), 4);
         drop(first);
-        assert!(live.enter().is_some());
+        drop(live.enter(from(4)).unwrap());
+        drop(more);
         let closed = tokio::spawn({
             let live = live.clone();
             async move { live.close().await }
         });
         second.stopping().await;
-        assert!(live.enter().is_none(), "nobody comes in any more");
+        assert!(live.enter(from(5)).is_none(), "nobody comes in any more");
         assert!(!closed.is_finished());
         drop(second);
         closed.await.unwrap();

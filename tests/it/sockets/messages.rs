@@ -147,7 +147,7 @@ async fn a_request_error_is_an_error_and_nothing_follows_it() {
         .map(|i| format!("fragment F{i} on Query {{ ...F{} ...F{} }} ", i + 1, i + 1))
         .collect();
     let bomb = format!("{{ ...F0 }} {bomb} fragment F31 on Query {{ __typename }}");
-    let long = format!("{{ __typename }} #{}", "x".repeat(200_000));
+    let long = format!("{{ __typename }} #{}", "x".repeat(110_000));
     let two = follow(
         r#"a: galleryEvents(galleryId: "x") { cursor } b: galleryEvents(galleryId: "x") { cursor }"#,
     );

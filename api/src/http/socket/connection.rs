@@ -22,7 +22,7 @@ use crate::http::live::Place;
 const PING_SECONDS: i64 = 12;
 /// Pings during which a frame may be on its way out: a minute for a slow line.
 const MAX_BLOCKED_PINGS: u32 = 5;
-/// Answers that wait behind the frame on its way out.
+/// Answers that wait behind the frame on its way out, those to pings included.
 const MAX_REPLIES: usize = 16;
 /// How long a client that is told to go may take.
 const FAREWELL: Duration = Duration::from_secs(5);
@@ -48,6 +48,7 @@ pub(super) async fn run(socket: WebSocket, session: Session, clock: Clock, place
         clock,
         replies: VecDeque::new(),
         is_sending: false,
+        pongs: 0,
         is_alive: true,
         blocked_pings: 0,
     };
@@ -85,6 +86,8 @@ struct Connection {
     replies: VecDeque<Message>,
     /// A frame is on its way out.
     is_sending: bool,
+    /// Pings that came since everything was on its way.
+    pongs: usize,
     next_ping: Timestamp,
     /// Something came since the last ping.
     is_alive: bool,
@@ -106,7 +109,7 @@ impl Connection {
                 return End::Close(Closing::going_away());
             }
             let deadline = self.session.deadline().min(self.next_ping);
-            let reads = self.replies.len() < MAX_REPLIES;
+            let reads = self.replies.len() + self.pongs < MAX_REPLIES;
             tokio::select! {
                 () = place.stopping(), if !is_stopping => {
                     is_stopping = true;
@@ -120,6 +123,7 @@ impl Connection {
                 sent = self.sink.flush(), if self.is_sending => match sent {
                     Ok(()) => {
                         self.is_sending = false;
+                        self.pongs = 0;
                         self.blocked_pings = 0;
                     }
                     Err(_) => return End::Gone,
@@ -156,8 +160,13 @@ impl Connection {
                 Err(closing) => Err(End::Close(closing)),
             },
             Some(Ok(Message::Binary(_))) => Err(End::Close(Closing::invalid("messages are text"))),
-            // The library answers pings by itself.
-            Some(Ok(Message::Ping(_) | Message::Pong(_))) => Ok(()),
+            // The library answers pings by itself, and keeps the answers of a client that takes none.
+            Some(Ok(Message::Ping(_))) => {
+                self.pongs += 1;
+                self.is_sending = true;
+                Ok(())
+            }
+            Some(Ok(Message::Pong(_))) => Ok(()),
             Some(Ok(Message::Close(_))) => Err(End::Closed),
             Some(Err(error)) => Err(end_of(&error)),
             None => Err(End::Gone),

@@ -56,7 +56,7 @@ pub(super) async fn upgrade(shared: Arc<Shared>, request: Request) -> Response {
         let problem = format!("the WebSocket subprotocol must be {SUBPROTOCOL}");
         return refuse(Problem::bad_request(problem));
     }
-    let Some(place) = shared.live.enter() else {
+    let Some(place) = shared.live.enter(address.map(|from| from.0)) else {
         return graphql::full();
     };
     let clock = shared.clock.clone();
