@@ -85,6 +85,9 @@ impl App {
         let signer = GetSigner::new(&aws.s3).await.context("S3 settings")?;
         let signer = Arc::new(signer.counted(metrics.urls_signed("GET")));
         let store: Arc<dyn ObjectStore> = Arc::new(store);
+        if let Some(bucket) = config.s3.bucket.clone() {
+            tokio::spawn(crate::storage::look::look(Arc::clone(&store), bucket));
+        }
         let analyser: Arc<dyn Analyser> = Arc::new(Rekognition::new(aws.rekognition, &metrics));
 
         let url = config.database_url();

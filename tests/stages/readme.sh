@@ -6,6 +6,7 @@ tour() { awk '/^<!-- tour:/ { marked = 1 } /^```/ { if (inside) exit; inside = m
 
 stage_tour() {
   need curl curl
+  need zsh zsh
   need_npm
   need_scratch
   local port=8080
@@ -21,8 +22,15 @@ stage_tour() {
   cat >"$SCRATCH/cargo.sh" <<'SHELL'
 cargo() { command cargo "$1" --manifest-path "$ROOT/Cargo.toml" "${@:2}"; }
 SHELL
-  (cd "$SCRATCH" && ROOT=$ROOT BASH_ENV=$SCRATCH/cargo.sh timeout 300 bash -eu tour.sh) | tee "$SCRATCH/output"
-  # The answer to the last question is all that follows this line.
+  (cd "$SCRATCH" && ROOT=$ROOT BASH_ENV=$SCRATCH/cargo.sh timeout 300 bash -eu tour.sh) | check_tour bash
+  mkdir "$SCRATCH/zsh"
+  cp "$SCRATCH/cargo.sh" "$SCRATCH/zsh/.zshenv"
+  (cd "$SCRATCH" && ROOT=$ROOT ZDOTDIR=$SCRATCH/zsh timeout 300 zsh -eu tour.sh) | check_tour zsh
+}
+
+# check_tour SHELL: what the tour prints in it ends with the answer to its last question.
+check_tour() {
+  tee "$SCRATCH/output"
   sed '1,/^The gallery:$/d' "$SCRATCH/output" | python3 -c '
 import json, sys
 answer = json.load(sys.stdin)
@@ -33,8 +41,8 @@ assert photo["status"] == "READY", photo
 assert photo["image"]["url"].startswith("http"), photo
 assert photo["faces"] and all(face["person"] for face in photo["faces"]), photo
 assert photo["labels"] and gallery["people"]["nodes"], gallery
-print("one READY photo,", len(photo["faces"]), "faces,", len(gallery["people"]["nodes"]), "people")
-'
+print(sys.argv[1], "one READY photo,", len(photo["faces"]), "faces,", len(gallery["people"]["nodes"]), "people")
+' "$1"
 }
 
 port_is_free() { ! (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }

@@ -125,21 +125,25 @@ impl TokenKeys {
     /// # Errors
     /// When the secret is too short or its file cannot be read or written.
     pub fn from_config(tokens: &Tokens, data_dir: &Path, clock: &Clock) -> anyhow::Result<Self> {
-        let secret = match configured(
-            tokens.jwt_secret.as_ref(),
-            tokens.jwt_secret_file.as_deref(),
-        )? {
-            Some(secret) => secret,
-            None => kept_secret(data_dir, clock)
-                .with_context(|| format!("the JWT secret in {}", data_dir.display()))?,
+        let (secret, file) = (&tokens.jwt_secret, &tokens.jwt_secret_file);
+        let (secret, name) = match configured(secret.as_ref(), file.as_deref(), "JWT_SECRET")? {
+            Some(configured) => configured,
+            None => {
+                let name = format!("the JWT secret in {}", data_dir.display());
+                (
+                    kept_secret(data_dir, clock).with_context(|| name.clone())?,
+                    name,
+                )
+            }
         };
-        let mut keys = Self::new(secret.trim().as_bytes(), tokens)?;
-        let previous = configured(
-            tokens.jwt_secret_previous.as_ref(),
-            tokens.jwt_secret_previous_file.as_deref(),
-        )?;
-        if let Some(previous) = previous {
-            let previous = checked(previous.trim().as_bytes())?;
+        let mut keys = Self::new(secret.trim().as_bytes(), tokens).context(name)?;
+        let (secret, file) = (
+            &tokens.jwt_secret_previous,
+            &tokens.jwt_secret_previous_file,
+        );
+        let previous = configured(secret.as_ref(), file.as_deref(), "JWT_SECRET_PREVIOUS")?;
+        if let Some((previous, name)) = previous {
+            let previous = checked(previous.trim().as_bytes()).context(name)?;
             keys.decoding.push(DecodingKey::from_secret(previous));
         }
         Ok(keys)
@@ -267,18 +271,21 @@ pub fn origin(token: &str) -> Result<Origin> {
     })
 }
 
-/// The secret that is set, or that the file holds.
+/// The secret that is set as the variable `name`, or that the file holds, and what to call it.
 fn configured(
     secret: Option<&SecretString>,
     file: Option<&Path>,
-) -> anyhow::Result<Option<String>> {
-    match (secret, file) {
-        (Some(secret), _) => Ok(Some(secret.expose_secret().to_owned())),
-        (None, Some(file)) => fs::read_to_string(file)
-            .with_context(|| format!("the JWT secret in {}", file.display()))
-            .map(Some),
-        (None, None) => Ok(None),
-    }
+    name: &str,
+) -> anyhow::Result<Option<(String, String)>> {
+    Ok(match (secret, file) {
+        (Some(secret), _) => Some((secret.expose_secret().to_owned(), name.to_owned())),
+        (None, Some(file)) => {
+            let name = format!("{name}_FILE {}", file.display());
+            let secret = fs::read_to_string(file).with_context(|| name.clone())?;
+            Some((secret, name))
+        }
+        (None, None) => None,
+    })
 }
 
 fn checked(secret: &[u8]) -> anyhow::Result<&[u8]> {

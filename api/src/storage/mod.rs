@@ -10,6 +10,7 @@ use uuid::Uuid;
 mod answer;
 mod bucket;
 mod credentials;
+pub mod look;
 mod multipart;
 pub mod presign;
 pub mod s3;

@@ -107,7 +107,11 @@ impl Handler for ReapUploads {
         // A failure is not counted as an attempt: a reaper that is buried after an outage of the
         // store would never come back.
         let more = swept.unwrap_or_else(|error| {
-            tracing::warn!(subject = lease.subject, error = %anyhow::Error::from(error), "the reaper stopped early");
+            let error = anyhow::Error::from(error);
+            tracing::warn!(
+                subject = lease.subject,
+                "the reaper stopped early: {error:#}"
+            );
             false
         });
         Ok(Outcome::Again(if more {

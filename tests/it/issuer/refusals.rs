@@ -51,6 +51,7 @@ async fn what_it_did_not_sign_for_us_now_is_refused() {
             with("iss", json!(format!("{}/", issuer.url))),
         ),
         ("no issuer", with("iss", Value::Null)),
+        ("issuers", with("iss", json!([issuer.url]))),
         ("no subject", with("sub", json!(""))),
         ("long subject", with("sub", json!("x".repeat(256)))),
         ("a notice of a log-out", headed("typ", json!("logout+jwt"))),

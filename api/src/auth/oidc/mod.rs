@@ -67,6 +67,8 @@ pub struct ExternalIssuer {
 
 #[derive(Deserialize)]
 struct Claims {
+    /// One: the library would take a list that has it.
+    iss: String,
     sub: String,
     exp: i64,
     nbf: Option<i64>,
@@ -194,7 +196,8 @@ impl ExternalIssuer {
                 .into_iter()
                 .flatten()
                 .any(|kind| is_for_the_issuer(kind));
-        if until <= now || begins > now || !is_subject || is_another_kind {
+        let is_ours = claims.iss == self.issuer;
+        if until <= now || begins > now || !is_subject || is_another_kind || !is_ours {
             return Err(Error::Unauthenticated);
         }
         let verified = claims
