@@ -10,6 +10,12 @@ pub fn is_plain(name: &str) -> bool {
     name.chars().all(is_plain_char)
 }
 
+/// Whether a name is plain, and there is something of it to see.
+#[must_use]
+pub fn is_visible(name: &str) -> bool {
+    is_plain(name) && name.chars().any(is_seen)
+}
+
 /// See [`is_plain`].
 #[must_use]
 pub fn is_plain_char(c: char) -> bool {
@@ -55,6 +61,10 @@ mod tests {
         for good in ["Ada", "Zoë 🎉", "עדה\u{200F}", "👩\u{200D}🚀", "علي"] {
             assert!(is_plain(good), "{good}");
         }
+        for bad in ["", " ", "\u{FEFF}", "\u{200B}\u{200F}", "\u{3000}"] {
+            assert!(!is_visible(bad), "{bad:?}");
+        }
+        assert!(is_visible("עדה\u{200F}"));
         for bad in ["a\0", "a\nb", "\u{202E}adA", "a\u{2066}b", "\u{85}"] {
             assert!(!is_plain(bad), "{bad:?}");
         }

@@ -107,6 +107,7 @@ async fn who_does_not_end_a_header_is_sent_away() {
     let limits = Limits {
         header: Duration::from_millis(300),
         keep_alive: NEVER,
+        stalled: NEVER,
         connections: 1000,
     };
     let (address, _server) = serve(&app, limits).await;
@@ -131,6 +132,7 @@ async fn a_connection_without_a_next_request_ends() {
     let limits = Limits {
         header: Duration::from_millis(100),
         keep_alive: Duration::from_millis(300),
+        stalled: NEVER,
         connections: 1000,
     };
     let (address, _server) = serve(&app, limits).await;
@@ -149,6 +151,7 @@ async fn where_all_places_are_taken_who_asks_nothing_makes_room() {
     let limits = Limits {
         header: NEVER,
         keep_alive: NEVER,
+        stalled: NEVER,
         connections: 8,
     };
     let (address, _server) = serve(&app, limits).await;
@@ -174,5 +177,23 @@ async fn where_all_places_are_taken_who_asks_nothing_makes_room() {
     // What is in use was not touched.
     socket.is_quiet().await;
     assert!(events.next().await.is_some());
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn who_takes_nothing_of_the_answers_is_sent_away() {
+    let app = TestApp::start().await;
+    let limits = Limits {
+        stalled: Duration::from_millis(300),
+        ..Limits::new(1000)
+    };
+    let (address, _server) = serve(&app, limits).await;
+    // Far more than the buffers of both systems hold.
+    let file = "GET /graphiql/app.js HTTP/1.1\r\nHost: x\r\n\r\n";
+    let mut greedy = connect(&address, file.repeat(100).as_bytes()).await;
+    let cut = async { while greedy.write_all(file.as_bytes()).await.is_ok() {} };
+    tokio::time::timeout(PATIENCE, cut)
+        .await
+        .expect("the connection ends");
     app.stop().await;
 }

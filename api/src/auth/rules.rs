@@ -1,7 +1,7 @@
 //! What an account's address, name and password must be.
 
 use crate::error::{Error, Result, UserError, UserErrorCode};
-use crate::text::{email_key, is_plain, is_seen};
+use crate::text::{email_key, is_seen, is_visible};
 
 /// Longest e-mail address, as RFC 5321 has it.
 pub(super) const MAX_EMAIL_BYTES: usize = 254;
@@ -52,7 +52,7 @@ fn is_password(password: &str) -> bool {
 
 /// Whether somebody can be called that.
 pub(super) fn is_name(name: &str) -> bool {
-    (1..=MAX_NAME_CHARS).contains(&name.chars().count()) && is_plain(name)
+    (1..=MAX_NAME_CHARS).contains(&name.chars().count()) && is_visible(name)
 }
 
 /// Only what no address can be is refused: whether it exists, only a letter to it can tell.

@@ -5,7 +5,8 @@
 //! sign-ins, of one's own accounts with their right passwords if need be, would keep everybody out. So
 //! there are lines before the line: one of each account (as its failures are counted, by network or
 //! device), then one of each network. Who stands alone in theirs waits behind one of each other
-//! network at most.
+//! network at most. Networks can be had by the hundred, too; so devices that signed in before do not
+//! wait behind all others, but behind those who have a turn.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -20,6 +21,8 @@ use crate::lines::{Lines, Place};
 #[derive(Debug)]
 pub struct Turns {
     cores: Arc<Semaphore>,
+    /// Turns of those who are not known: a core is left to known devices, where there are several.
+    strangers: Arc<Semaphore>,
     accounts: Lines<Key>,
     /// None: whose address is not known. A core is left to the others, where there are several.
     networks: Lines<Option<Network>>,
@@ -30,6 +33,7 @@ pub struct Turns {
 pub struct Turn {
     /// In this order: the core is free before the next of the line asks for it.
     _core: Place,
+    _stranger: Option<Place>,
     _network: Place,
     _account: Option<Place>,
 }
@@ -38,10 +42,12 @@ impl Turns {
     /// For so many at a time.
     #[must_use]
     pub fn new(cores: usize) -> Self {
+        let most = cores.saturating_sub(1).max(1);
         Self {
             cores: Arc::new(Semaphore::new(cores)),
+            strangers: Arc::new(Semaphore::new(most)),
             accounts: Lines::new(1),
-            networks: Lines::new(cores.saturating_sub(1).max(1)),
+            networks: Lines::new(most),
         }
     }
 
@@ -56,13 +62,23 @@ impl Turns {
             None => None,
         };
         let network = self.networks.stand(address.map(Network::widest)).await?;
-        let core = Arc::clone(&self.cores).acquire_owned().await;
+        let is_known = keys.iter().any(|key| matches!(key, Key::Device(_)));
+        let stranger = match is_known {
+            true => None,
+            false => Some(next(&self.strangers).await?),
+        };
         Ok(Turn {
-            _core: core.map_err(Error::internal)?,
+            _core: next(&self.cores).await?,
+            _stranger: stranger,
             _network: network,
             _account: account,
         })
     }
+}
+
+async fn next(line: &Arc<Semaphore>) -> Result<Place> {
+    let next = Arc::clone(line).acquire_owned().await;
+    next.map_err(Error::internal)
 }
 
 #[cfg(test)]
@@ -84,7 +100,11 @@ mod tests {
 
     impl Waiting<'_> {
         fn join(&mut self, name: &'static str, account: &str, last: u8) {
-            let (turns, keys) = (self.turns, Key::sign_in(account, from(last)));
+            self.join_with(name, Key::sign_in(account, from(last)), last);
+        }
+
+        fn join_with(&mut self, name: &'static str, keys: Vec<Key>, last: u8) {
+            let turns = self.turns;
             let turn = async move { turns.take(&keys, from(last)).await };
             self.those.push((name, turn.boxed()));
             assert_eq!(self.served(), None, "somebody holds every core");
@@ -139,18 +159,33 @@ mod tests {
     }
 
     #[test]
-    fn a_network_leaves_one_core_to_the_others() {
+    fn a_known_device_does_not_wait_behind_all_the_others() {
+        let turns = Turns::new(1);
+        let (busy, mut waiting) = waiting(&turns);
+        for (n, account) in ["a", "b", "c", "d"].into_iter().enumerate() {
+            waiting.join("stranger", account, u8::try_from(n).unwrap());
+        }
+        let device = Key::Device(uuid::Uuid::from_u128(1));
+        waiting.join_with("device", vec![device], 7);
+        drop(busy);
+        let order = waiting.order();
+        let device = order.iter().position(|name| *name == "device");
+        assert!(device <= Some(1), "{order:?}");
+        assert_eq!(order.len(), 5);
+    }
+
+    #[test]
+    fn strangers_leave_one_core_to_known_devices() {
         let turns = Turns::new(3);
-        let take = |account: &str, last| {
-            let keys = Key::sign_in(account, from(last));
-            turns.take(&keys, from(last)).now_or_never()
-        };
-        let held = [take("a", 1).unwrap(), take("b", 1).unwrap()];
-        assert!(take("c", 1).is_none());
-        let other = take("d", 2).unwrap();
-        assert!(take("e", 3).is_none(), "no core is left");
-        drop(other);
+        let take = |keys: Vec<Key>, last| turns.take(&keys, from(last)).now_or_never();
+        let stranger = |account: &str, last| take(Key::sign_in(account, from(last)), last);
+        let held = [stranger("a", 1).unwrap(), stranger("b", 2).unwrap()];
+        assert!(stranger("c", 3).is_none());
+        let device = |id| take(vec![Key::Device(uuid::Uuid::from_u128(id))], 4);
+        let known = device(1).unwrap();
+        assert!(device(2).is_none(), "no core is left");
+        drop(known);
         drop(held);
-        assert!(take("c", 1).is_some());
+        assert!(stranger("c", 3).is_some());
     }
 }

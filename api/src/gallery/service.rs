@@ -20,7 +20,7 @@ use crate::error::{Error, Result, UserError, UserErrorCode};
 use crate::event::{Happening, outbox};
 use crate::job::{NewJob, queue};
 use crate::page::{Cursor, Direction, Page, PageRequest};
-use crate::text::is_plain;
+use crate::text::is_visible;
 
 /// Longest name in characters.
 pub const MAX_NAME: usize = 200;
@@ -324,7 +324,7 @@ impl GalleryService {
 
 fn checked_name(name: &str, errors: &mut Vec<UserError>) -> String {
     let name = name.trim();
-    if name.is_empty() || name.chars().count() > MAX_NAME || !is_plain(name) {
+    if name.is_empty() || name.chars().count() > MAX_NAME || !is_visible(name) {
         let message = format!("must have 1 to {MAX_NAME} characters and no control characters");
         errors.push(UserError::new(
             UserErrorCode::Invalid,

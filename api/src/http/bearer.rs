@@ -16,9 +16,12 @@ pub(super) async fn from_headers(
     auth: &AuthService,
     headers: &HeaderMap,
 ) -> Result<Access, Problem> {
-    match headers.get(AUTHORIZATION) {
-        None => Ok(Access::ANONYMOUS),
-        Some(value) => from_text(auth, value.to_str().ok()).await,
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    match (values.next(), values.next()) {
+        (None, _) => Ok(Access::ANONYMOUS),
+        (Some(value), None) => from_text(auth, value.to_str().ok()).await,
+        // A proxy on the way may have gone by the other one.
+        (Some(_), Some(_)) => Err(Problem::unauthenticated()),
     }
 }
 

@@ -38,6 +38,8 @@ pub struct Limits {
     /// From an answer to the end of the next request's header. Longer than load balancers keep
     /// connections that they do not use, or they send requests to where nobody is any more.
     pub keep_alive: Duration,
+    /// How long a client may take nothing of what is written to it.
+    pub stalled: Duration,
     /// Connections at a time, sockets included.
     pub connections: usize,
 }
@@ -49,6 +51,7 @@ impl Limits {
         Self {
             header: Duration::from_secs(10),
             keep_alive: Duration::from_secs(75),
+            stalled: Duration::from_secs(60),
             connections,
         }
     }

@@ -15,7 +15,7 @@ use crate::db::Db;
 use crate::error::{Error, Result, UserErrorCode};
 use crate::event::Happening;
 use crate::page::{Cursor, Direction, Page, PageRequest};
-use crate::text::is_plain;
+use crate::text::is_visible;
 use crate::vision::{Analyser, VisionError};
 
 /// Longest name in characters.
@@ -346,7 +346,7 @@ impl PeopleService {
 fn checked_name(name: Option<String>) -> Result<Option<String>> {
     let Some(name) = name else { return Ok(None) };
     let name = name.trim();
-    if name.is_empty() || name.chars().count() > NAME_LENGTH || !is_plain(name) {
+    if name.is_empty() || name.chars().count() > NAME_LENGTH || !is_visible(name) {
         let message = format!(
             "a name has 1 to {NAME_LENGTH} characters, no control characters among them; null takes it away"
         );

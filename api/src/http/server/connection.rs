@@ -60,6 +60,8 @@ impl Shared {
         let answer = |request| answer(Running::new(&self, open.id), peer, request);
         let io = Io {
             stream: TokioIo::new(stream),
+            patience: self.limits.stalled,
+            stalled: None,
             _place: place,
         };
         let connection = http1::Builder::new()
@@ -199,10 +201,36 @@ impl Timer for HeaderTimer {
     }
 }
 
-/// A stream that gives its place up when it is closed, be it by HTTP or, later, by a socket.
+/// A stream that gives its place up when it is closed, be it by HTTP or, later, by a socket; and that
+/// breaks where the other side takes nothing of what is written: answers wait here in memory.
 struct Io {
     stream: TokioIo<TcpStream>,
+    patience: Duration,
+    /// Ends when patience does. None while what is written is taken.
+    stalled: Option<Pin<Box<tokio::time::Sleep>>>,
     _place: OwnedSemaphorePermit,
+}
+
+impl Io {
+    /// What came of writing, in time.
+    fn in_time<T>(
+        &mut self,
+        context: &mut Context<'_>,
+        written: Poll<std::io::Result<T>>,
+    ) -> Poll<std::io::Result<T>> {
+        if written.is_ready() {
+            self.stalled = None;
+            return written;
+        }
+        let patience = self.patience;
+        let stalled = self
+            .stalled
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep(patience)));
+        match stalled.as_mut().poll(context) {
+            Poll::Ready(()) => Poll::Ready(Err(std::io::ErrorKind::TimedOut.into())),
+            Poll::Pending => Poll::Pending,
+        }
+    }
 }
 
 impl Read for Io {
@@ -221,14 +249,16 @@ impl Write for Io {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<std::io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, bytes)
+        let written = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.in_time(context, written)
     }
 
     fn poll_flush(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
+        let flushed = Pin::new(&mut self.stream).poll_flush(context);
+        self.in_time(context, flushed)
     }
 
     fn poll_shutdown(
@@ -247,6 +277,7 @@ impl Write for Io {
         context: &mut Context<'_>,
         slices: &[std::io::IoSlice<'_>],
     ) -> Poll<std::io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(context, slices)
+        let written = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
+        self.in_time(context, written)
     }
 }

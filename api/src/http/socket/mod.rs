@@ -24,7 +24,7 @@ use session::Session;
 
 /// Longest message in bytes. A client may keep half of one here for as long as it likes, and there are many
 /// sockets; what has longer variables goes by POST, which has a limit of time.
-const MAX_MESSAGE_BYTES: usize = 128 * 1024;
+const MAX_MESSAGE_BYTES: usize = 64 * 1024;
 /// Memory that each socket takes for reading from the start; a longer message takes more.
 const READ_BUFFER_BYTES: usize = 8 * 1024;
 
