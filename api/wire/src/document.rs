@@ -28,7 +28,7 @@ pub fn parse(text: &str) -> Result<ExecutableDocument, Problem> {
 /// empty string and the beginning of another, behind which it might see brackets that tokens do not.
 fn check_nesting(text: &str) -> Result<(), Problem> {
     let (mut tokens, mut open) = (Tokens::of(text), 0_usize);
-    while let Some(token) = tokens.next() {
+    for token in tokens.by_ref() {
         match token {
             "(" | "[" | "{" => open += 1,
             ")" | "]" | "}" => open = open.saturating_sub(1),
