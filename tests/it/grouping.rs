@@ -1,9 +1,9 @@
 //! Grouping of real faces, measured against names.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
-use harness::pictures::Picture;
+use harness::pictures::{self, Picture};
 use harness::{TestApp, aws};
 use serde_json::{Value, json};
 
@@ -43,6 +43,44 @@ fn labelled() -> Option<Vec<(String, Picture)>> {
         }
     }
     Some(photos)
+}
+
+/// A copy with a byte more is another photo of the same people.
+#[tokio::test]
+async fn everybody_in_two_copies_of_a_photo_is_one_person() {
+    if !aws::analysis_works() || harness::database::is_server() {
+        return;
+    }
+    let mut counts: Vec<Vec<usize>> = Vec::new();
+    for matcher in ["COLLECTION", "COMPARE"] {
+        let app = TestApp::start().await;
+        let ada = app.user("ada").await;
+        let mut people_of_each = Vec::new();
+        for picture in pictures::samples() {
+            let gallery = ada
+                .gallery_with(json!({ "name": "g", "faceMatcher": matcher }))
+                .await;
+            let mut copy = picture.clone();
+            copy.name = format!("copy of {}", picture.name);
+            copy.bytes.push(0);
+            let ids = ada.upload(&gallery, &[picture.clone(), copy]).await;
+            app.run_jobs().await;
+            let mut copies: Vec<Vec<Value>> = Vec::new();
+            for id in &ids {
+                let photo = ada.photo(id, "status faces { person { id } }").await;
+                assert_eq!(photo["status"], "READY", "{photo:#}");
+                let faces = photo["faces"].as_array().unwrap().iter();
+                copies.push(faces.map(|face| face["person"]["id"].clone()).collect());
+            }
+            assert_eq!(copies[0], copies[1], "{matcher} {}", picture.name);
+            let people: HashSet<&str> = copies[0].iter().filter_map(Value::as_str).collect();
+            people_of_each.push(people.len());
+        }
+        counts.push(people_of_each);
+        app.stop().await;
+    }
+    assert!(counts[0].iter().sum::<usize>() > 15, "{counts:?}");
+    assert_eq!(counts[0], counts[1], "people a photo by either matcher");
 }
 
 #[tokio::test]
@@ -98,8 +136,7 @@ async fn people_are_told_apart() {
                 }
             }
         }
-        let names: std::collections::HashSet<&String> =
-            groups.iter().map(|(name, _)| name).collect();
+        let names: HashSet<&String> = groups.iter().map(|(name, _)| name).collect();
         let precision =
             f64::from(together_right) / f64::from((together_right + together_wrong).max(1));
         let recall = f64::from(together_right) / f64::from((together_right + apart_wrong).max(1));

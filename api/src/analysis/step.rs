@@ -239,6 +239,7 @@ impl From<VisionError> for Failure {
             VisionError::Permanent { code, .. } => (code, false),
             VisionError::Retryable { code, .. } => (code, true),
             VisionError::NoSuchCollection => ("ResourceNotFoundException".to_owned(), false),
+            VisionError::NoFace => ("InvalidParameterException".to_owned(), false),
         };
         // These are about the set-up, not the picture: trying again helps once it is put right.
         let setup = matches!(

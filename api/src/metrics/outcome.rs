@@ -70,6 +70,8 @@ pub enum CallOutcome {
     Ok,
     /// There is no such object.
     NotFound,
+    /// CompareFaces saw no face in one of its pictures.
+    NoFace,
     /// Over the quota.
     Throttled,
     /// No, and asking again does not help.
@@ -80,8 +82,13 @@ pub enum CallOutcome {
 
 impl CallOutcome {
     pub(super) const S3: [Self; 4] = [Self::Ok, Self::NotFound, Self::Refused, Self::Unavailable];
-    pub(super) const REKOGNITION: [Self; 4] =
-        [Self::Ok, Self::Throttled, Self::Refused, Self::Unavailable];
+    pub(super) const REKOGNITION: [Self; 5] = [
+        Self::Ok,
+        Self::NoFace,
+        Self::Throttled,
+        Self::Refused,
+        Self::Unavailable,
+    ];
 
     /// As the label's value.
     #[must_use]
@@ -89,6 +96,7 @@ impl CallOutcome {
         match self {
             Self::Ok => "ok",
             Self::NotFound => "not_found",
+            Self::NoFace => "no_face",
             Self::Throttled => "throttled",
             Self::Refused => "refused",
             Self::Unavailable => "unavailable",

@@ -27,8 +27,14 @@ pub const SIDE: u32 = COLUMNS * CELL;
 const ENLARGE: f32 = 1.6;
 /// Smallest source: Rekognition refuses pictures below 80 pixels, small faces match badly.
 const SOURCE_MIN: u32 = 192;
-/// Largest source: more pixels only cost time.
-const SOURCE_MAX: u32 = 640;
+/// Largest crop of a source: a face of 240 pixels, twice as many as a cell shows. More only cost
+/// time.
+const SOURCE_MAX: u32 = 384;
+/// A source's side in sides of its crop: a face that fills the picture is not always seen as one.
+const NEAR: f32 = 1.5;
+/// The same for a second look: the face is an eighth of the picture then. A cell's face is as
+/// small a part of what its detector sees, so who is seen on a sheet is seen here.
+const FAR: f32 = 5.0;
 const QUALITY: u8 = 90;
 const GREY: Rgb<u8> = Rgb([128, 128, 128]);
 
@@ -89,13 +95,36 @@ pub fn cut(picture: &RgbImage, face: &BoundingBox, others: &[BoundingBox]) -> Rg
     crop
 }
 
-/// A cut face at the size of a CompareFaces source.
+/// A cut face at the size of a CompareFaces source, with grey around it.
 ///
 /// # Errors
 /// [`SheetError::Resize`].
 pub fn source(crop: RgbImage) -> Result<RgbImage, SheetError> {
     let side = crop.width().clamp(SOURCE_MIN, SOURCE_MAX);
-    scale(crop, side)
+    Ok(framed(&scale(crop, side)?, NEAR))
+}
+
+/// A [`source`] as from farther away, for when no face was seen in it: more grey, and no pixel of
+/// anybody else.
+///
+/// # Errors
+/// [`SheetError::Image`].
+pub fn far(source: &[u8]) -> Result<Bytes, SheetError> {
+    encode(&framed(&decode(source)?, FAR / NEAR))
+}
+
+/// A square picture in the middle of a grey one of `factor` times its side.
+fn framed(picture: &RgbImage, factor: f32) -> RgbImage {
+    let inner = picture.width();
+    let side = ((inner as f32 * factor).round() as u32).max(inner);
+    let edge = (side - inner) / 2;
+    let mut whole = RgbImage::from_pixel(side, side, GREY);
+    let pixels: &mut [u8] = &mut whole;
+    for y in 0..picture.height() {
+        pixels[span(side, edge, edge + y, inner)]
+            .copy_from_slice(&picture.as_raw()[span(inner, 0, y, inner)]);
+    }
+    whole
 }
 
 /// A cut face at the size of a cell.

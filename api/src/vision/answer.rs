@@ -111,12 +111,12 @@ where
 pub(super) fn outcome(operation: Operation, error: &VisionError) -> CallOutcome {
     match error {
         VisionError::NoSuchCollection => CallOutcome::Ok,
+        VisionError::NoFace => CallOutcome::NoFace,
         VisionError::Permanent { code, .. } => match (operation, code.as_str()) {
-            // Answers that we expect: made by an earlier run; no face in the picture.
+            // Answers that we expect: made by an earlier run; a face that is gone.
             (Operation::CreateCollection, "ResourceAlreadyExistsException")
-            | (Operation::CompareFaces | Operation::SearchFaces, "InvalidParameterException") => {
-                CallOutcome::Ok
-            }
+            | (Operation::SearchFaces, "InvalidParameterException") => CallOutcome::Ok,
+            (Operation::CompareFaces, "InvalidParameterException") => CallOutcome::NoFace,
             _ => CallOutcome::Refused,
         },
         VisionError::Retryable { code, .. } => match code.as_str() {

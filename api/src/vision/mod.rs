@@ -75,6 +75,9 @@ pub enum VisionError {
     /// There is no such collection or face in it (`ResourceNotFoundException`).
     #[error("no such collection")]
     NoSuchCollection,
+    /// CompareFaces saw no face in the source, or none in the target: it does not say in which.
+    #[error("no face was seen in one of two pictures")]
+    NoFace,
 }
 
 /// The analyses.
@@ -87,7 +90,7 @@ pub trait Analyser: Send + Sync {
     async fn detect_labels(&self, picture: &Picture) -> Result<Vec<Label>, VisionError>;
 
     /// CompareFaces: the source's largest face against the target's 100 largest; most similar
-    /// first. A source without a face gives no match.
+    /// first. Where it sees no face in one of them, that is [`VisionError::NoFace`].
     async fn compare_faces(
         &self,
         source: &Picture,

@@ -197,7 +197,7 @@ impl Analyser for Rekognition {
             // CompareFaces' answer to a picture without a face (API reference); the other
             // parameters are ours.
             Err(VisionError::Permanent { code, .. }) if code == "InvalidParameterException" => {
-                return Ok(Vec::new());
+                return Err(VisionError::NoFace);
             }
             Err(error) => return Err(error),
         };

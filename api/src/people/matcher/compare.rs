@@ -2,7 +2,8 @@
 //!
 //! Each waiting face is compared with the covers of all people, 100 a call. Those that match nobody
 //! are drawn on sheets of their own and compared with each other: the best of them founds a person
-//! and takes whom it matches directly, then the next best of the rest.
+//! and takes whom it matches directly, then the next best of the rest. A face in whose crop
+//! CompareFaces sees none founds nobody: every copy of it would be a person of its own.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use futures::StreamExt as _;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
 
 use super::crops::{self, Crop, Order};
+use super::source::Source;
 use super::{
     Decided, Decision, FaceMatcher, Fence, Group, SheetChanges, drawing, internal_error,
     storage_error,
@@ -101,15 +103,23 @@ impl CompareMatcher {
     }
 
     /// Compares the source with every sheet: the most similar person.
+    /// [`VisionError::NoFace`]: it could be compared with none of them.
     async fn best_person(
         analyser: &dyn Analyser,
-        source: &Picture,
+        mut source: Source,
         book: &Book,
         threshold: f32,
     ) -> Result<Option<(PersonId, f32)>, VisionError> {
         let mut best: Option<(PersonId, f32)> = None;
+        let mut seen = book.sheets.is_empty();
         for (sheet, picture) in &book.sheets {
-            for found in analyser.compare_faces(source, picture, threshold).await? {
+            let matches = match source.compare(analyser, picture, threshold).await {
+                Ok(matches) => matches,
+                Err(VisionError::NoFace) => continue,
+                Err(error) => return Err(error),
+            };
+            seen = true;
+            for found in matches {
                 let place = cell_of(&found.bounding_box).map(|cell| (*sheet, cell));
                 let Some(person) = place.and_then(|place| book.people.get(&place)) else {
                     continue;
@@ -119,7 +129,11 @@ impl CompareMatcher {
                 }
             }
         }
-        Ok(best)
+        if seen {
+            Ok(best)
+        } else {
+            Err(VisionError::NoFace)
+        }
     }
 
     /// First part: who is somebody of the roster. Answers the faces that are nobody.
@@ -128,23 +142,23 @@ impl CompareMatcher {
         roster: &Roster,
         waiting: &[&KnownFace],
         decided: &mut Decided,
-    ) -> Vec<KnownFace> {
+    ) -> Rest {
         let book = Arc::new(Book::new(roster));
         let threshold = self.settings.threshold;
         let comparisons: Vec<_> = waiting
             .iter()
             .filter_map(|face| {
                 let id = face.id;
-                let source = Picture::Bytes(self.crops.get(&id)?.source.clone());
+                let source = Source::new(id, self.crops.get(&id)?.source.clone());
                 let (analyser, book) = (Arc::clone(&self.analyser), Arc::clone(&book));
                 Some(async move {
-                    let best = Self::best_person(&*analyser, &source, &book, threshold).await;
+                    let best = Self::best_person(&*analyser, source, &book, threshold).await;
                     (id, best)
                 })
             })
             .collect();
         let mut comparisons = futures::stream::iter(comparisons).buffer_unordered(AT_A_TIME);
-        let mut nobody = HashSet::new();
+        let (mut nobody, mut unseen) = (HashSet::new(), HashSet::new());
         while let Some((id, best)) = comparisons.next().await {
             match best {
                 Ok(Some((person, similarity))) => {
@@ -157,6 +171,10 @@ impl CompareMatcher {
                 Ok(None) => {
                     nobody.insert(id);
                 }
+                Err(VisionError::NoFace) => {
+                    nobody.insert(id);
+                    unseen.insert(id);
+                }
                 Err(error) if blames_face(&error) => {
                     tracing::warn!(face = %id, %error, "face cannot be compared");
                     decided.decisions.insert(id, Decision::Unmatched);
@@ -168,12 +186,17 @@ impl CompareMatcher {
             }
         }
         let nobody = waiting.iter().filter(|face| nobody.contains(&face.id));
-        nobody.map(|face| (*face).clone()).collect()
+        let faces = nobody.map(|face| (*face).clone()).collect();
+        Rest { faces, unseen }
     }
 
-    /// Second part: who of the rest belongs together. `rest` has the best founders first.
-    async fn found(&self, rest: &[KnownFace], decided: &mut Decided) -> Result<(), JobError> {
+    /// Second part: who of the rest belongs together.
+    async fn found(&self, rest: &Rest, decided: &mut Decided) -> Result<(), JobError> {
         let sheets = self.contact_sheets(rest).await?;
+        let Rest {
+            faces: rest,
+            unseen,
+        } = rest;
         let mut joined: HashMap<FaceId, (usize, Option<f32>)> = HashMap::new();
         let mut founded = 0;
         'founders: for founder in rest.iter().filter(|face| face.can_found) {
@@ -183,17 +206,21 @@ impl CompareMatcher {
             let Some(crop) = self.crops.get(&founder.id) else {
                 continue;
             };
-            let source = Picture::Bytes(crop.source.clone());
+            let mut source = Source::new(founder.id, crop.source.clone());
             let mut found: Vec<(FaceId, f32)> = Vec::new();
+            let (mut asked, mut seen) = (false, false);
             for (faces, sheet) in rest.chunks(CELLS as usize).zip(&sheets) {
                 let open =
                     |face: &KnownFace| face.id != founder.id && !joined.contains_key(&face.id);
-                if !faces.iter().any(open) {
+                // Who was not seen before is looked at on the sheet with the own cell, at least.
+                if !faces.iter().any(open) && !unseen.contains(&founder.id) {
                     continue;
                 }
                 let threshold = self.settings.threshold;
-                let matches = match self.analyser.compare_faces(&source, sheet, threshold).await {
+                asked = true;
+                let matches = match source.compare(&*self.analyser, sheet, threshold).await {
                     Ok(matches) => matches,
+                    Err(VisionError::NoFace) => continue,
                     Err(error @ VisionError::Permanent { .. }) => {
                         tracing::warn!(face = %founder.id, %error, "face cannot be compared");
                         decided.decisions.insert(founder.id, Decision::Unmatched);
@@ -204,7 +231,12 @@ impl CompareMatcher {
                         break 'founders;
                     }
                 };
+                seen = true;
                 found.extend(on_sheet(faces, &matches));
+            }
+            if asked && !seen {
+                tracing::info!(face = %founder.id, "no face is seen in a crop: it founds nobody");
+                continue;
             }
             joined.insert(founder.id, (founded, None));
             for (face, similarity) in found {
@@ -235,9 +267,12 @@ impl CompareMatcher {
         Ok(())
     }
 
-    /// Sheets of these faces, 100 each, that live for this batch only. One face alone needs none.
-    async fn contact_sheets(&self, faces: &[KnownFace]) -> Result<Vec<Picture>, JobError> {
-        if faces.len() < 2 || !faces.iter().any(|face| face.can_found) {
+    /// Sheets of these faces, 100 each, that live for this batch only. One face alone needs none,
+    /// unless nobody knows yet whether it is seen.
+    async fn contact_sheets(&self, rest: &Rest) -> Result<Vec<Picture>, JobError> {
+        let faces = &rest.faces;
+        let alone = faces.len() < 2 && rest.unseen.is_empty();
+        if alone || !faces.iter().any(|face| face.can_found) {
             return Ok(Vec::new());
         }
         let mut sheets = Vec::new();
@@ -349,6 +384,14 @@ impl FaceMatcher for CompareMatcher {
     fn retries_unmatched(&self) -> bool {
         true
     }
+}
+
+/// Who is nobody of the roster.
+struct Rest {
+    /// The best founders first.
+    faces: Vec<KnownFace>,
+    /// Those that could be compared with no sheet. Either their crop or the sheet shows no face.
+    unseen: HashSet<FaceId>,
 }
 
 /// The sheets of a roster, ready to be compared with.

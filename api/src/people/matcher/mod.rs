@@ -5,6 +5,7 @@ pub mod collection;
 pub mod compare;
 mod crops;
 mod drawing;
+mod source;
 
 use std::collections::HashMap;
 
@@ -149,10 +150,12 @@ pub trait FaceMatcher: Send + Sync {
 pub(super) fn vision_error(error: VisionError) -> JobError {
     match error {
         VisionError::Permanent { .. } => JobError::Fail(error.into()),
-        VisionError::Retryable { .. } | VisionError::NoSuchCollection => JobError::Retry {
-            error: error.into(),
-            after: None,
-        },
+        VisionError::Retryable { .. } | VisionError::NoSuchCollection | VisionError::NoFace => {
+            JobError::Retry {
+                error: error.into(),
+                after: None,
+            }
+        }
     }
 }
 

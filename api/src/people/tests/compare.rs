@@ -187,3 +187,44 @@ async fn a_broken_picture_does_not_block_the_others() {
     assert_eq!(world.person_of(gone, 0).await, None);
     assert!(world.person_of(whole, 0).await.is_some());
 }
+
+#[tokio::test]
+async fn a_face_that_is_not_seen_at_once_gets_a_second_look() {
+    let world = World::new(Matcher::Compare).await;
+    // The first look has 288 pixels here, the second 960.
+    world.aws.blind_below.store(500, Ordering::SeqCst);
+    photos(&world, 1).await;
+    assert_eq!(world.run().await.unwrap(), Outcome::Done);
+    world.assert_grouped(8).await;
+    photos(&world, 40).await;
+    assert_eq!(world.run().await.unwrap(), Outcome::Done);
+    world.assert_grouped(8).await;
+    assert_eq!(world.aws.counts().2, (8 + 24) * 2, "twice each");
+}
+
+#[tokio::test]
+async fn a_face_that_is_not_seen_founds_nobody_and_is_tried_again() {
+    let world = World::new(Matcher::Compare).await;
+    let sharp = world.photo(&[good(0, 1)]).await;
+    assert_eq!(world.run().await.unwrap(), Outcome::Done);
+    world.assert_grouped(1).await;
+    world.aws.blind_below.store(u32::MAX, Ordering::SeqCst);
+    // Each alone in its batch.
+    let first = world.photo(&[good(0, 2)]).await;
+    assert_eq!(world.run().await.unwrap(), Outcome::Done);
+    let second = world.photo(&[good(0, 3)]).await;
+    assert_eq!(world.run().await.unwrap(), Outcome::Done);
+    assert_eq!(world.people().await.len(), 1, "no person a copy");
+    for photo in [first, second] {
+        assert_eq!(world.person_of(photo, 0).await, None);
+        assert_eq!(world.document(photo).await.0, photo::Status::Ready);
+    }
+    world.aws.blind_below.store(0, Ordering::SeqCst);
+    // Somebody new gives the unmatched another try.
+    world.photo(&[good(1, 1)]).await;
+    assert_eq!(world.run().await.unwrap(), Outcome::Done);
+    world.assert_grouped(2).await;
+    let one = world.person_of(sharp, 0).await;
+    assert_eq!(world.person_of(first, 0).await, one);
+    assert_eq!(world.person_of(second, 0).await, one);
+}

@@ -47,6 +47,8 @@ pub(super) struct Aws {
     pub(super) slope: f32,
     /// Calls until everything is throttled; negative: never.
     pub(super) budget: AtomicI64,
+    /// No face is seen in a source below this side in pixels.
+    pub(super) blind_below: AtomicU32,
     /// Whether the next IndexFaces works but its answer is lost.
     pub(super) lose_answer: AtomicU32,
     next: AtomicU32,
@@ -63,6 +65,7 @@ impl Aws {
             calls: Calls::default(),
             slope,
             budget: AtomicI64::new(-1),
+            blind_below: AtomicU32::new(0),
             lose_answer: AtomicU32::new(0),
             next: AtomicU32::new(0),
             seen: Mutex::default(),
@@ -166,6 +169,9 @@ impl Analyser for Aws {
         self.spend(&self.calls.compare)?;
         let source = decode(&self.bytes(source)?)?;
         assert!(source.width() >= 80 && source.height() >= 80);
+        if source.width() < self.blind_below.load(Ordering::SeqCst) {
+            return Err(VisionError::NoFace);
+        }
         let face = source.get_pixel(source.width() / 2, source.height() / 2).0;
         let target = self.cells(self.bytes(target)?)?;
         let mut found = Vec::new();

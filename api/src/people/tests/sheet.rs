@@ -64,7 +64,20 @@ fn a_face_without_size_makes_a_crop_all_the_same() {
     let picture = RgbImage::from_pixel(100, 100, Rgb([255, 0, 0]));
     let crop = sheet::cut(&picture, &face(1.0, 1.0, 0.0, 0.0), &[]);
     assert_eq!(crop.dimensions(), (1, 1));
-    assert_eq!(sheet::source(crop).unwrap().dimensions(), (192, 192));
+    assert_eq!(sheet::source(crop).unwrap().dimensions(), (288, 288));
+}
+
+#[test]
+fn a_source_shows_the_crop_in_the_middle_of_grey_and_farther_away_for_a_second_look() {
+    let crop = RgbImage::from_pixel(200, 200, Rgb([250, 0, 0]));
+    let near = sheet::source(crop).unwrap();
+    let far = sheet::decode(&sheet::far(&sheet::encode(&near).unwrap()).unwrap()).unwrap();
+    assert_eq!((near.width(), far.width()), (300, 1000));
+    for (picture, edge) in [(near, 50), (far, 400)] {
+        let is_red = |at: u32| picture.get_pixel(at, at).0[1] < 40;
+        assert!(!is_red(edge - 9) && is_red(edge + 9), "{edge}");
+        assert!(is_red(edge + 190) && !is_red(edge + 209), "{edge}");
+    }
 }
 
 #[test]
