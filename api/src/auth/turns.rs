@@ -24,8 +24,9 @@ pub struct Turns {
     /// Turns of those who are not known: a core is left to known devices, where there are several.
     strangers: Arc<Semaphore>,
     accounts: Lines<Key>,
-    /// None: whose address is not known. A core is left to the others, where there are several.
-    networks: Lines<Option<Network>>,
+    /// Of strangers (false) and of known devices (true) apart. None: whose address is not known. A core is
+    /// left to the others, where there are several.
+    networks: Lines<(bool, Option<Network>)>,
 }
 
 /// The right to hash on one core, until it is dropped.
@@ -61,8 +62,9 @@ impl Turns {
             Some(key) => Some(self.accounts.stand(key.clone()).await?),
             None => None,
         };
-        let network = self.networks.stand(address.map(Network::widest)).await?;
         let is_known = keys.iter().any(|key| matches!(key, Key::Device(_)));
+        let network = (is_known, address.map(Network::widest));
+        let network = self.networks.stand(network).await?;
         let stranger = match is_known {
             true => None,
             false => Some(next(&self.strangers).await?),
@@ -166,7 +168,8 @@ mod tests {
             waiting.join("stranger", account, u8::try_from(n).unwrap());
         }
         let device = Key::Device(uuid::Uuid::from_u128(1));
-        waiting.join_with("device", vec![device], 7);
+        // From a network in which others wait, too.
+        waiting.join_with("device", vec![device], 3);
         drop(busy);
         let order = waiting.order();
         let device = order.iter().position(|name| *name == "device");
