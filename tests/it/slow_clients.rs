@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use eventgallery::http::server::{self, Limits};
 use harness::{Socket, TestApp};
+use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
@@ -45,6 +46,20 @@ async fn until_closed(stream: &mut TcpStream) -> String {
 /// Sends a request on an open connection and reads its answer.
 async fn ask(stream: &mut TcpStream) -> String {
     stream.write_all(WHOLE).await.unwrap();
+    answer(stream).await
+}
+
+/// A whole request with this body.
+fn post(body: &Value) -> String {
+    let body = body.to_string();
+    let length = body.len();
+    format!(
+        "POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
+    )
+}
+
+/// What comes next, or the first kilobyte of it.
+async fn answer(stream: &mut TcpStream) -> String {
     let mut answer = vec![0; 1024];
     let length = tokio::time::timeout(PATIENCE, stream.read(&mut answer)).await;
     let length = length.expect("an answer").unwrap();
@@ -55,49 +70,24 @@ async fn ask(stream: &mut TcpStream) -> String {
 async fn few_large_bodies_are_held_at_a_time() {
     let app = TestApp::start().await;
     let (address, _server) = serve(&app, Limits::new(1000)).await;
-    let large = |name: &str| {
-        let body = format!(
-            "{{\"query\":\"{{{name}}}\",\"variables\":{{\"x\":\"{}\"}}}}",
-            "x".repeat(70_000)
-        );
-        let head = format!(
-            "POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
-            body.len()
-        );
-        (head, body)
-    };
-    let (head, body) = large("__typename");
+    let body = json!({ "query": "{__typename}", "variables": { "x": "x".repeat(70_000) } });
+    let large = post(&body);
     let mut halves = Vec::new();
     for _ in 0..8 {
-        let half = connect(
-            &address,
-            format!("{head}{}", &body[..body.len() / 2]).as_bytes(),
-        )
-        .await;
-        halves.push(half);
+        halves.push(connect(&address, &large.as_bytes()[..40_000]).await);
     }
-    let mut ninth = connect(&address, format!("{head}{body}").as_bytes()).await;
+    let mut ninth = connect(&address, large.as_bytes()).await;
     // Small ones are answered meanwhile, and it is not.
     let mut other = connect(&address, b"").await;
-    let small = "POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 24\r\n\r\n{\"query\":\"{__typename}\"}";
+    let small = post(&json!({ "query": "{__typename}" }));
     for _ in 0..3 {
         other.write_all(small.as_bytes()).await.unwrap();
-        let mut answer = [0; 1024];
-        let length = tokio::time::timeout(PATIENCE, other.read(&mut answer))
-            .await
-            .unwrap()
-            .unwrap();
-        assert!(String::from_utf8_lossy(&answer[..length]).starts_with("HTTP/1.1 200"));
+        assert!(answer(&mut other).await.starts_with("HTTP/1.1 200"));
     }
     assert!(ninth.try_read(&mut [0; 1]).is_err(), "nothing came");
     // Whoever goes away makes room.
     drop(halves.pop());
-    let mut answer = [0; 1024];
-    let length = tokio::time::timeout(PATIENCE, ninth.read(&mut answer))
-        .await
-        .unwrap()
-        .unwrap();
-    assert!(String::from_utf8_lossy(&answer[..length]).starts_with("HTTP/1.1 200"));
+    assert!(answer(&mut ninth).await.starts_with("HTTP/1.1 200"));
     app.stop().await;
 }
 

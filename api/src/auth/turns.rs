@@ -119,8 +119,11 @@ mod tests {
             Some(self.those.remove(place).0)
         }
 
-        fn order(&mut self) -> Vec<&'static str> {
-            std::iter::from_fn(|| self.served()).collect()
+        /// How many have their turn before somebody, and how many there are.
+        fn place_of(&mut self, name: &str) -> (Option<usize>, usize) {
+            let order: Vec<_> = std::iter::from_fn(|| self.served()).collect();
+            let place = order.iter().position(|served| *served == name);
+            (place, order.len())
         }
     }
 
@@ -139,10 +142,7 @@ mod tests {
         }
         waiting.join("guest", "g", 2);
         drop(busy);
-        let order = waiting.order();
-        let guest = order.iter().position(|name| *name == "guest");
-        assert_eq!(guest, Some(1), "{order:?}");
-        assert_eq!(order.len(), 5);
+        assert_eq!(waiting.place_of("guest"), (Some(1), 5));
     }
 
     #[test]
@@ -154,10 +154,7 @@ mod tests {
         }
         waiting.join("guest", "g", 1);
         drop(busy);
-        let order = waiting.order();
-        let guest = order.iter().position(|name| *name == "guest");
-        assert_eq!(guest, Some(1), "{order:?}");
-        assert_eq!(order.len(), 5);
+        assert_eq!(waiting.place_of("guest"), (Some(1), 5));
     }
 
     #[test]
@@ -171,10 +168,8 @@ mod tests {
         // From a network in which others wait, too.
         waiting.join_with("device", vec![device], 3);
         drop(busy);
-        let order = waiting.order();
-        let device = order.iter().position(|name| *name == "device");
-        assert!(device <= Some(1), "{order:?}");
-        assert_eq!(order.len(), 5);
+        let (device, all) = waiting.place_of("device");
+        assert!(device <= Some(1) && all == 5, "{device:?} of {all}");
     }
 
     #[test]

@@ -130,7 +130,10 @@ async fn a_token_without_a_key_id_means_the_only_key() {
     assert_eq!(asked(&app, token.clone()).await, ok());
     issuer.publish(&[&ec, &SigningKey::ec("more")]);
     app.clock.advance(601);
-    assert_eq!(asked(&app, token).await, refused(), "which of the two?");
+    for _ in 0..2 {
+        let answer = asked(&app, token.clone()).await;
+        assert_eq!(answer, refused(), "which of the two?");
+    }
     app.stop().await;
 }
 

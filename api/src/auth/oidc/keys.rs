@@ -78,8 +78,17 @@ impl Held {
 
     /// Whether a key that is not among these may be one that is there by now: no token is signed with a
     /// key before it is published, give or take the clocks' difference.
-    fn may_be_newer(&self, kid: Option<&str>, issued_at: Option<Timestamp>) -> bool {
-        let is_known = self.keys.iter().any(|key| key.kid.as_deref() == kid);
+    fn may_be_newer(
+        &self,
+        kid: Option<&str>,
+        algorithm: Algorithm,
+        issued_at: Option<Timestamp>,
+    ) -> bool {
+        // Without an id it is one too many of its algorithm that are known.
+        let is_known = self.keys.iter().any(|key| match kid {
+            Some(_) => key.kid.as_deref() == kid,
+            None => key.algorithm == algorithm,
+        });
         let fetched = self.fetched_at.plus_seconds(-LEEWAY_SECONDS);
         !is_known && issued_at.is_none_or(|issued| issued > fetched)
     }
@@ -114,7 +123,7 @@ impl Keys {
             return held.answer(found);
         }
         if now < held.next_fetch {
-            if !held.failed && held.may_be_newer(kid, issued_at()) {
+            if !held.failed && held.may_be_newer(kid, algorithm, issued_at()) {
                 return Err(unavailable("a key that is newer than what was fetched"));
             }
             return held.answer(found);
