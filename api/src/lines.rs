@@ -41,8 +41,7 @@ impl<K: Eq + Hash> Lines<K> {
     /// # Errors
     /// `Internal`.
     pub async fn stand(&self, key: K) -> Result<Place> {
-        let line = self.line(key);
-        line.acquire_owned().await.map_err(Error::internal)
+        next(&self.line(key)).await
     }
 
     /// A place in the line of `key`, if nobody has to wait for one.
@@ -63,6 +62,15 @@ impl<K: Eq + Hash> Lines<K> {
         known.insert(key, Arc::downgrade(&line));
         line
     }
+}
+
+/// Waits in a line that stands by itself.
+///
+/// # Errors
+/// `Internal`.
+pub async fn next(line: &Arc<Semaphore>) -> Result<Place> {
+    let place = Arc::clone(line).acquire_owned().await;
+    place.map_err(Error::internal)
 }
 
 #[cfg(test)]

@@ -70,18 +70,20 @@ async fn answer(stream: &mut TcpStream) -> String {
 async fn few_large_bodies_are_held_at_a_time() {
     let app = TestApp::start().await;
     let (address, _server) = serve(&app, Limits::new(1000)).await;
-    let body = json!({ "query": "{__typename}", "variables": { "x": "x".repeat(70_000) } });
+    let body = json!({ "query": "{__typename}", "variables": { "x": "x".repeat(140_000) } });
     let large = post(&body);
     let mut halves = Vec::new();
     for _ in 0..8 {
-        halves.push(connect(&address, &large.as_bytes()[..40_000]).await);
+        halves.push(connect(&address, &large.as_bytes()[..100_000]).await);
     }
     let mut ninth = connect(&address, large.as_bytes()).await;
     // Small ones are answered meanwhile, and it is not.
     let mut other = connect(&address, b"").await;
     let small = post(&json!({ "query": "{__typename}" }));
-    for _ in 0..3 {
-        other.write_all(small.as_bytes()).await.unwrap();
+    let chunked = "POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n\
+        Transfer-Encoding: chunked\r\n\r\n18\r\n{\"query\":\"{__typename}\"}\r\n0\r\n\r\n";
+    for request in [&small, chunked, &small] {
+        other.write_all(request.as_bytes()).await.unwrap();
         assert!(answer(&mut other).await.starts_with("HTTP/1.1 200"));
     }
     assert!(ninth.try_read(&mut [0; 1]).is_err(), "nothing came");

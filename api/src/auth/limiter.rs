@@ -92,7 +92,9 @@ pub enum Network {
 }
 
 impl Network {
-    fn host(address: IpAddr) -> Self {
+    /// The narrowest.
+    #[must_use]
+    pub fn host(address: IpAddr) -> Self {
         Self::Host(match address.to_canonical() {
             IpAddr::V6(v6) => prefix(v6, 64).into(),
             v4 @ IpAddr::V4(_) => v4,

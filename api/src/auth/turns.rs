@@ -4,8 +4,8 @@
 //! and everybody else waits. In one line they would wait behind whoever sends the most, and a flood of
 //! sign-ins, of one's own accounts with their right passwords if need be, would keep everybody out. So
 //! there are lines before the line: one of each account (as its failures are counted, by network or
-//! device), then one of each network. Who stands alone in theirs waits behind one of each other
-//! network at most. Networks can be had by the hundred, too; so devices that signed in before do not
+//! device), then one of each network. Who stands alone in theirs waits behind few of each other
+//! network. Networks can be had by the hundred, too; so devices that signed in before do not
 //! wait behind all others, but behind those who have a turn.
 
 use std::net::IpAddr;
@@ -14,8 +14,8 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 
 use super::limiter::{Key, Network};
-use crate::error::{Error, Result};
-use crate::lines::{Lines, Place};
+use crate::error::Result;
+use crate::lines::{Lines, Place, next};
 
 /// Gives out turns.
 #[derive(Debug)]
@@ -76,11 +76,6 @@ impl Turns {
             _account: account,
         })
     }
-}
-
-async fn next(line: &Arc<Semaphore>) -> Result<Place> {
-    let next = Arc::clone(line).acquire_owned().await;
-    next.map_err(Error::internal)
 }
 
 #[cfg(test)]

@@ -6,21 +6,20 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_graphql::Value;
 use async_graphql::parser::types::OperationType;
 use axum::body::{Body, Bytes};
-use axum::extract::{ConnectInfo, FromRequest as _, Request, State};
+use axum::extract::{ConnectInfo, Request, State};
 use axum::response::{IntoResponse as _, Response};
 use http::header::{ACCEPT, ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, VARY};
 use http::header::{HeaderMap, HeaderValue};
 use http::request::Parts;
 use http::{Method, StatusCode};
-use http_body::Body as _;
 use serde::Serialize;
 
 use super::accept::{self, Media};
+use super::bodies::Received;
 use super::{Errors, Shared, bearer, events, parameters, retry, socket};
 use crate::auth::ClientAddress;
 use crate::error::UNAVAILABLE_SECONDS;
@@ -28,11 +27,6 @@ use crate::graphql::documents::MAX_QUERY_BYTES;
 use crate::graphql::execute::{Answer, Parameters};
 use crate::graphql::problem::{self, Problem};
 use crate::graphql::signature::Signature;
-
-/// Longest body in bytes.
-pub(super) const MAX_BODY_BYTES: usize = 1024 * 1024;
-/// Longest time for a body to arrive.
-const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Every method of `/graphql`.
 pub(super) async fn serve(State(shared): State<Arc<Shared>>, request: Request) -> Response {
@@ -64,27 +58,23 @@ async fn run(shared: &Shared, request: Request, media: Media, events: bool) -> R
         shared.executor.refused(&Signature::unknown(), problem.code);
     };
     let address = address(&request);
-    let length = request.body().size_hint().upper();
-    let admitted = shared
-        .bodies
-        .admit(length, address.map(|from| from.0))
-        .await;
-    // Held until it is answered.
-    let _place = match admitted {
-        Ok(admitted) => admitted,
-        Err(problem) => {
-            refused(&problem);
-            return hung_up(unavailable(media, problem));
-        }
-    };
     // Before anything is refused: where a body is left unread the connection is closed, and a client
     // that still sends it may see that and not the answer.
     let (parts, body) = request.into_parts();
-    let body = match receive(Request::from_parts(parts.clone(), body)).await {
-        Ok(body) => body,
+    let received = shared
+        .bodies
+        .receive(body, address.map(|from| from.0))
+        .await;
+    // The place is held until it is answered.
+    let Received {
+        bytes,
+        place: _place,
+    } = match received {
+        Ok(received) => received,
         Err((status, problem)) => {
             refused(&problem);
-            return hung_up(refuse(status, media, problem));
+            let wait = problem.retry_after_seconds;
+            return hung_up(retry::tell(refuse(status, media, problem), wait));
         }
     };
     let access = match bearer::from_headers(&shared.auth, &parts.headers).await {
@@ -94,14 +84,14 @@ async fn run(shared: &Shared, request: Request, media: Media, events: bool) -> R
             return bearer::refuse(media, problem);
         }
     };
-    let parameters = match read(&parts, &body) {
+    let parameters = match read(&parts, &bytes) {
         Ok(parameters) => parameters,
         Err((status, problem)) => {
             refused(&problem);
             return refuse(status, media, problem);
         }
     };
-    drop(body);
+    drop(bytes);
     let prepared = shared.executor.prepare(parameters);
     if let Ok(prepared) = &prepared
         && parts.method == Method::GET
@@ -200,22 +190,6 @@ fn read(parts: &Parts, body: &Bytes) -> Result<Parameters, (StatusCode, Problem)
         return Err((StatusCode::PAYLOAD_TOO_LARGE, problem));
     }
     Ok(parameters)
-}
-
-/// The body, under the router's limit of its length.
-async fn receive(request: Request) -> Result<Bytes, (StatusCode, Problem)> {
-    let received = tokio::time::timeout(BODY_TIMEOUT, Bytes::from_request(request, &())).await;
-    match received {
-        Ok(Ok(bytes)) => Ok(bytes),
-        Ok(Err(rejection)) => {
-            let problem = Problem::bad_request(rejection.body_text());
-            Err((rejection.status(), problem))
-        }
-        Err(_) => {
-            let problem = Problem::bad_request("the body took too long");
-            Err((StatusCode::REQUEST_TIMEOUT, problem))
-        }
-    }
 }
 
 /// An answer to a request that was not read to its end: the connection goes with it.

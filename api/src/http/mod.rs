@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use async_graphql::ServerError;
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, State};
+use axum::extract::State;
 use axum::response::{IntoResponse as _, Redirect, Response};
 use axum::routing::{any, get};
 use http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
@@ -144,7 +144,6 @@ pub fn router(door: Door) -> Router {
     Router::new()
         .route("/graphql", any(graphql::serve))
         .layer(cors)
-        .layer(DefaultBodyLimit::max(graphql::MAX_BODY_BYTES))
         .route("/graphiql/{name}", get(graphiql::file))
         .layer(CompressionLayer::new().compress_when(compressed))
         .route("/", get(front))

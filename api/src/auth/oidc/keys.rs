@@ -46,7 +46,7 @@ struct Held {
     keys: Arc<[PublicKey]>,
     fresh_until: Timestamp,
     stale_until: Timestamp,
-    /// When they were fetched last.
+    /// When the fetch began that brought them.
     fetched_at: Timestamp,
     /// Nothing is fetched before.
     next_fetch: Timestamp,
@@ -123,10 +123,7 @@ impl Keys {
             return held.answer(found);
         }
         if now < held.next_fetch {
-            if !held.failed && held.may_be_newer(kid, algorithm, issued_at()) {
-                return Err(unavailable("a key that is newer than what was fetched"));
-            }
-            return held.answer(found);
+            return held.answer_unless_newer(found, kid, algorithm, issued_at);
         }
         let fetching = Arc::clone(&inner.fetching);
         let turn = match Arc::clone(&fetching).try_lock_owned() {
@@ -146,11 +143,29 @@ impl Keys {
         }
         let held = inner.held();
         let found = held.find(kid, algorithm, inner.clock.now());
+        if held.fetched_at < now {
+            // Of somebody else, who had begun before this one came.
+            return held.answer_unless_newer(found, kid, algorithm, issued_at);
+        }
         held.answer(found)
     }
 }
 
 impl Held {
+    /// The same for those whose key may be newer than these: they come again.
+    fn answer_unless_newer(
+        &self,
+        found: Option<DecodingKey>,
+        kid: Option<&str>,
+        algorithm: Algorithm,
+        issued_at: impl FnOnce() -> Option<Timestamp>,
+    ) -> Result<DecodingKey> {
+        if found.is_none() && !self.failed && self.may_be_newer(kid, algorithm, issued_at()) {
+            return Err(unavailable("a key that is newer than what was fetched"));
+        }
+        self.answer(found)
+    }
+
     fn answer(&self, found: Option<DecodingKey>) -> Result<DecodingKey> {
         match found {
             Some(key) => Ok(key),
@@ -169,6 +184,7 @@ fn unavailable(why: &'static str) -> Error {
 
 impl Inner {
     async fn refresh(&self) {
+        let began = self.clock.now();
         let fetched = self.keys().await;
         let now = self.clock.now();
         match fetched {
@@ -180,7 +196,7 @@ impl Inner {
                     keys: keys.into(),
                     fresh_until: now.plus_seconds(fresh),
                     stale_until: now.plus_seconds(fresh.saturating_add(STALE_SECONDS)),
-                    fetched_at: now,
+                    fetched_at: began,
                     next_fetch: now.plus_seconds(PAUSE_SECONDS),
                     failed: false,
                 });

@@ -25,7 +25,7 @@ impl Source {
     }
 
     /// CompareFaces with one sheet. Where no face is seen it looks once more, from farther away,
-    /// and keeps to that view.
+    /// and keeps to that view where it shows one.
     ///
     /// # Errors
     /// The port's. [`VisionError::NoFace`]: neither look shows a face, or the sheet shows none.
@@ -35,23 +35,27 @@ impl Source {
         sheet: &Picture,
         threshold: f32,
     ) -> Result<Vec<FaceMatch>, VisionError> {
-        let near = self.look(analyser, sheet, threshold).await;
+        let near = Self::look(&self.bytes, analyser, sheet, threshold).await;
         if self.is_far || !matches!(near, Err(VisionError::NoFace)) {
             return near;
         }
         tracing::debug!(face = %self.face, "no face is seen in a crop: a second look");
-        self.bytes = far(self.bytes.clone()).await?;
-        self.is_far = true;
-        self.look(analyser, sheet, threshold).await
+        let bytes = far(self.bytes.clone()).await?;
+        let seen = Self::look(&bytes, analyser, sheet, threshold).await;
+        // It may be the sheet that shows none.
+        if seen.is_ok() {
+            (self.bytes, self.is_far) = (bytes, true);
+        }
+        seen
     }
 
     async fn look(
-        &self,
+        bytes: &Bytes,
         analyser: &dyn Analyser,
         sheet: &Picture,
         threshold: f32,
     ) -> Result<Vec<FaceMatch>, VisionError> {
-        let source = Picture::Bytes(self.bytes.clone());
+        let source = Picture::Bytes(bytes.clone());
         analyser.compare_faces(&source, sheet, threshold).await
     }
 }
