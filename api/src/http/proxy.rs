@@ -1,9 +1,11 @@
 //! Whom a request comes from, behind proxies.
 //!
-//! Failed sign-ins are counted by address. Behind an ingress every connection comes from the ingress:
-//! without this the guests of a whole event would share one count, and lock each other out.
+//! Failed sign-ins are counted by address, and what one client may hold goes by it. Behind an ingress every
+//! connection comes from the ingress: without this the guests of a whole event would share one count,
+//! and lock each other out.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Once;
 
 use axum::extract::{ConnectInfo, Request};
 use axum::middleware::Next;
@@ -12,8 +14,18 @@ use http::{HeaderMap, HeaderName};
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
+/// The operator is told of a proxy that nobody counted, once: any client can write the header.
+static TOLD: Once = Once::new();
+
 /// Puts the client's address in the connection's place, given how many proxies are in front of us.
 pub(super) async fn resolve(proxies: usize, mut request: Request, next: Next) -> Response {
+    if proxies == 0 && request.headers().contains_key(FORWARDED_FOR) {
+        TOLD.call_once(|| {
+            tracing::warn!(
+                "a request has X-Forwarded-For, and TRUSTED_PROXIES is 0: where a proxy wrote it, all clients share the proxy's limits"
+            );
+        });
+    }
     if let Some(address) = client(request.headers(), proxies) {
         request
             .extensions_mut()
