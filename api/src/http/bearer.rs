@@ -57,7 +57,7 @@ fn problem(error: Error) -> Problem {
 /// The answer to a request whose token does not say who asks.
 pub(super) fn refuse(media: Media, problem: Problem) -> Response {
     match problem.code {
-        "UNAVAILABLE" => graphql::unavailable(media, problem),
+        "UNAVAILABLE" => graphql::refuse(StatusCode::SERVICE_UNAVAILABLE, media, problem),
         "INTERNAL" => graphql::refuse(StatusCode::INTERNAL_SERVER_ERROR, media, problem),
         _ => {
             let challenge = HeaderValue::from_static("Bearer error=\"invalid_token\"");

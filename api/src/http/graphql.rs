@@ -73,8 +73,7 @@ async fn run(shared: &Shared, request: Request, media: Media, events: bool) -> R
         Ok(received) => received,
         Err((status, problem)) => {
             refused(&problem);
-            let wait = problem.retry_after_seconds;
-            return hung_up(retry::tell(refuse(status, media, problem), wait));
+            return hung_up(refuse(status, media, problem));
         }
     };
     let access = match bearer::from_headers(&shared.auth, &parts.headers).await {
@@ -205,24 +204,19 @@ pub(super) fn full() -> Response {
         "too many open connections; try again soon",
         UNAVAILABLE_SECONDS,
     );
-    unavailable(Media::Json, problem)
+    refuse(StatusCode::SERVICE_UNAVAILABLE, Media::Json, problem)
 }
 
-/// For what may work soon.
-pub(super) fn unavailable(media: Media, problem: Problem) -> Response {
-    let wait = problem.retry_after_seconds;
-    let response = refuse(StatusCode::SERVICE_UNAVAILABLE, media, problem);
-    retry::tell(response, wait)
-}
-
+/// An answer to what was not executed, which tells for how long to wait where that helps.
 pub(super) fn refuse(status: StatusCode, media: Media, problem: Problem) -> Response {
+    let wait = problem.retry_after_seconds;
     let errors = vec![problem::error(problem)];
     let mut response = answer(status, media, &Errors { errors });
     if status == StatusCode::METHOD_NOT_ALLOWED {
         let allow = HeaderValue::from_static("GET, POST");
         response.headers_mut().insert(ALLOW, allow);
     }
-    response
+    retry::tell(response, wait)
 }
 
 fn not_acceptable() -> Response {
